@@ -1,0 +1,1 @@
+"""Runs trials: sandbox, terminal, endpoint, store, and the campaign over them."""
