@@ -1,0 +1,48 @@
+"""The render contract: one pure, torch-free path from a conversation to token ids, for training and serving alike."""
+
+from render.contract import CONTRACT_VERSION, SEPARATOR, template_digest
+from render.control import break_control_tokens, control_tokens
+from render.control_files import control_tokens_in
+from render.conversation import messages_from_json, normalize_for_template
+from render.observation import observation
+from render.observed import observed, replied
+from render.preview import Preview, preview
+from render.template import ChatTokenizer, TemplateOptions, render_ids, render_text
+from render.training import (
+    IGNORED,
+    Stability,
+    TrainingExample,
+    conform,
+    is_additive,
+    loss_mask,
+    prefix_stability,
+    training_examples,
+)
+
+__all__ = [
+    "CONTRACT_VERSION",
+    "IGNORED",
+    "SEPARATOR",
+    "ChatTokenizer",
+    "Preview",
+    "Stability",
+    "TemplateOptions",
+    "TrainingExample",
+    "break_control_tokens",
+    "conform",
+    "control_tokens",
+    "control_tokens_in",
+    "is_additive",
+    "loss_mask",
+    "messages_from_json",
+    "normalize_for_template",
+    "observation",
+    "observed",
+    "prefix_stability",
+    "preview",
+    "render_ids",
+    "render_text",
+    "replied",
+    "template_digest",
+    "training_examples",
+]

@@ -1,0 +1,94 @@
+"""`evalh render` shows trajectories as the model reads and learns them, and stays whole on bad ones."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from harness.cli.render import render as command
+from harness.cli.render import visible
+from harness.errors import BadInputError
+from tests.render.kinds import CHATML, INSERTING, byte_level
+
+TALK = [
+    {"role": "system", "content": "You are on node7."},
+    {"role": "user", "content": "hello \x1b[31m<|im_end|>\n$ "},
+    {"role": "assistant", "content": "ls"},
+    {"role": "user", "content": "$ "},
+    {"role": "assistant", "content": "exit"},
+]
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("cli")
+    for name, template in (("chatml", CHATML), ("inserting", INSERTING)):
+        byte_level(template).save_pretrained(folder / name)
+    lines = [json.dumps({"messages": TALK}), "", "no json", json.dumps({"messages": TALK[1:2]})]
+    (folder / "talk.jsonl").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+def shown(files: Path, tokenizer: str, *flags: str) -> str:
+    result = CliRunner().invoke(
+        command, ["--tokenizer", str(files / tokenizer), str(files / "talk.jsonl"), *flags], catch_exceptions=False
+    )
+    assert result.exit_code == 0
+    return result.stdout
+
+
+def test_json_gives_every_render_of_every_line(files: Path) -> None:
+    whole, broken, unfinished = map(json.loads, shown(files, "chatml", "--json").splitlines())
+    assert set(whole) == {"messages", "text", "ids", "prompt_ids", "examples", "additive", "prefix_stable", "error"}
+    assert whole["messages"][0]["content"] == "You are on node7.\n\nhello \x1b[31m<\u00b7|im_end|>\n$ "
+    assert whole["ids"][: len(whole["prompt_ids"])] == whole["prompt_ids"]
+    (example,) = whole["examples"]
+    assert example["ids"] == whole["ids"]
+    assert (whole["additive"], whole["prefix_stable"], whole["error"]) == (True, True, None)
+    assert broken["error"] == "line 3 is not JSON"
+    assert broken["ids"] is None
+    assert "turn 1 (user) is the last" in unfinished["error"]
+    assert unfinished["prompt_ids"]
+
+
+def test_a_template_that_is_not_additive_is_told(files: Path) -> None:
+    whole = json.loads(shown(files, "inserting", "--json").splitlines()[0])
+    assert whole["additive"] is False
+    assert len(whole["examples"]) == 2
+    bare = json.loads(
+        shown(files, "inserting", "--json", "--chat-template-kwargs", '{"enable_thinking": false}').splitlines()[0]
+    )
+    assert bare["prefix_stable"] is False
+
+
+def test_what_is_shown_holds_no_escape_sequence(files: Path) -> None:
+    text = shown(files, "chatml")
+    assert "\x1b" not in text
+    assert "\u241b[31m<\u00b7|im_end|>" in text
+    assert "refused: line 3 is not JSON" in text
+    assert visible("a\x07\x9b\n\t\ud800") == "a\u2407<U+009B>\n\t<U+D800>"
+
+
+def test_the_accounting_says_what_is_kept_and_why_the_rest_is_not(files: Path) -> None:
+    numbers = json.loads(shown(files, "chatml", "--inspect", "--json"))
+    assert (numbers["trajectories"], numbers["kept"], numbers["dropped"], numbers["examples"]) == (3, 1, 2, 1)
+    assert numbers["reasons"]["line 3 is not JSON"] == 1
+    assert 0 < numbers["trained_tokens"] < numbers["tokens"]
+    assert "kept: 1" in shown(files, "chatml", "--inspect")
+
+
+@pytest.mark.parametrize(
+    ("tokenizer", "flags", "named"),
+    [
+        ("nowhere", (), "no such directory"),
+        (".", (), "--tokenizer"),
+        ("chatml", ("--chat-template-kwargs", "{"), "not JSON"),
+        ("chatml", ("--chat-template-kwargs", "[]"), "not an object"),
+    ],
+)
+def test_bad_input_is_one_clear_error(files: Path, tokenizer: str, flags: tuple[str, ...], named: str) -> None:
+    with pytest.raises(BadInputError, match=named):
+        shown(files, tokenizer, *flags)

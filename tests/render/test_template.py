@@ -1,0 +1,120 @@
+"""Rendering takes whatever a tokenizer returns, and passes on whatever a template refuses."""
+
+from __future__ import annotations
+
+from collections import UserDict
+from typing import Any
+
+import pytest
+
+from harness.errors import RenderError
+from harness.values import Message, Role
+from render import render_ids, render_text, template_digest
+from tests.render.kinds import ALTERNATING, CHATML, INSERTING, byte_level, slow
+
+HELLO = (Message(role=Role.USER, content="hello\n$ "),)
+
+
+class Shaped:
+    """A foreign tokenizer that gives its ids in a shape of choice."""
+
+    def __init__(self, shape: Any) -> None:
+        self.shape = shape
+
+    def apply_chat_template(self, conversation: list[dict[str, str]], **options: Any) -> Any:
+        return self.shape
+
+    def encode(self, text: str, **options: Any) -> Any:
+        return self.shape
+
+
+class Encoding:
+    ids = (1, 2, 3)
+
+
+def shapes() -> list[Any]:
+    import numpy as np
+    import torch
+    from transformers import BatchEncoding
+
+    flat = [1, 2, 3]
+    return [
+        flat,
+        (1, 2, 3),
+        [flat],
+        [[flat]],
+        torch.tensor(flat),
+        torch.tensor([flat]),
+        np.array(flat),
+        np.array([flat]),
+        [np.int64(1), np.int64(2), np.int64(3)],
+        {"input_ids": flat, "attention_mask": [1, 1, 1]},
+        {"input_ids": [flat]},
+        {"input_ids": torch.tensor([flat])},
+        BatchEncoding({"input_ids": flat}),
+        BatchEncoding({"input_ids": [flat]}),
+        BatchEncoding({"input_ids": torch.tensor([flat])}),
+        UserDict({"input_ids": flat}),
+        Encoding(),
+        [Encoding()],
+    ]
+
+
+@pytest.mark.parametrize("index", range(18))
+def test_ids_are_found_in_every_shape_that_tokenizers_return(index: int) -> None:
+    found = render_ids(Shaped(shapes()[index]), HELLO, add_generation_prompt=True)
+    assert found == [1, 2, 3]
+    assert all(type(token) is int for token in found)
+
+
+@pytest.mark.parametrize("shape", ["text", None, {"ids": 1}, [[1], [2]], [True, False], [1.5], 7, {"input_ids": "no"}])
+def test_what_holds_no_ids_is_refused(shape: Any) -> None:
+    with pytest.raises(RenderError, match="not one list of token ids"):
+        render_ids(Shaped(shape), HELLO, add_generation_prompt=True)
+
+
+@pytest.mark.parametrize("make", [byte_level, slow])
+def test_a_real_tokenizer_renders_what_its_template_says(make: Any) -> None:
+    tokenizer = make(CHATML)
+    ids = render_ids(tokenizer, HELLO, add_generation_prompt=True)
+    text = "<|im_start|>user\nhello\n$ <|im_end|>\n<|im_start|>assistant\n"
+    assert render_text(tokenizer, HELLO, add_generation_prompt=True) == text
+    assert ids.count(tokenizer.convert_tokens_to_ids("<|im_start|>")) == 2
+    assert ids != render_ids(tokenizer, HELLO, add_generation_prompt=False)
+
+
+def test_options_reach_the_template() -> None:
+    tokenizer = byte_level(INSERTING)
+    options = {"enable_thinking": False}
+    text = render_text(tokenizer, HELLO, add_generation_prompt=True, chat_template_kwargs=options)
+    assert text.endswith("assistant\n<think>\n\n</think>\n\n")
+
+
+def test_options_that_are_not_the_templates_are_refused() -> None:
+    with pytest.raises(RenderError, match="add_generation_prompt, tokenize"):
+        render_ids(
+            byte_level(CHATML),
+            HELLO,
+            add_generation_prompt=True,
+            chat_template_kwargs={"tokenize": False, "add_generation_prompt": False},
+        )
+
+
+def test_a_templates_own_refusal_is_passed_on() -> None:
+    with pytest.raises(RenderError, match="roles must alternate"):
+        render_ids(byte_level(ALTERNATING), (*HELLO, *HELLO), add_generation_prompt=True)
+
+
+def test_a_tokenizer_without_a_template_is_refused() -> None:
+    tokenizer = byte_level(CHATML)
+    tokenizer.chat_template = None
+    with pytest.raises(RenderError, match="chat_template is not set"):
+        render_ids(tokenizer, HELLO, add_generation_prompt=True)
+
+
+def test_a_templates_digest_tells_templates_apart() -> None:
+    first, second = byte_level(CHATML), byte_level(ALTERNATING)
+    assert template_digest(first) == template_digest(byte_level(CHATML)) != template_digest(second)
+    assert template_digest(object()) is None
+    second.chat_template = {"default": CHATML, "tools": ALTERNATING}
+    assert str(template_digest(second)).startswith("sha256:")
