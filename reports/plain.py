@@ -1,0 +1,28 @@
+"""Text that may hold anything (a panic's reason, a server's message) made safe to show in one line."""
+
+from __future__ import annotations
+
+import unicodedata
+
+TEXT_LIMIT = 300  # characters of foreign text that a report keeps
+
+
+def plain(text: str, limit: int = TEXT_LIMIT) -> str:
+    """`text` on one line, with every control, format, surrogate or unassigned character spelt out, cut at `limit`.
+
+    No terminal escape, bidirectional override, line break or lone surrogate survives, so that the
+    result can be written as UTF-8 anywhere; each view still escapes its own markup.
+    """
+    if text.isascii() and text.isprintable() and len(text) <= limit:
+        return text
+    shown = "".join(_spelt(character) for character in text[:limit])
+    left_out = len(text) - limit
+    return f"{shown} [{left_out} more characters]" if left_out > 0 else shown
+
+
+def _spelt(character: str) -> str:
+    if character in "\n\r\t":
+        return {"\n": "\\n", "\r": "\\r", "\t": "\\t"}[character]
+    if unicodedata.category(character)[0] == "C" or unicodedata.category(character) in {"Zl", "Zp"}:
+        return f"\\u{{{ord(character):x}}}"
+    return character

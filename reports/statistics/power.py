@@ -1,0 +1,64 @@
+"""What a test of n pairs can see: power of McNemar's test, and the smallest effect it would find."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import brentq
+from scipy.stats import binom
+
+Counts: TypeAlias = NDArray[np.int64]
+Floats: TypeAlias = NDArray[np.float64]
+
+NEGLIGIBLE = 1e-12  # probability of discordant counts that are left out of the sum
+
+
+def _critical(m: Counts, alpha: float, *, midp: bool) -> Counts:
+    """The largest smaller count that is significant among m discordant pairs; -1 if none is."""
+    middle = np.asarray(binom.ppf(alpha / 2, m, 0.5), dtype=np.int64)
+    best = np.full_like(m, -1)
+    for shift in (-2, -1, 0, 1):
+        k = middle + shift
+        p = 2 * binom.cdf(k, m, 0.5) - (binom.pmf(k, m, 0.5) if midp else 0.0)
+        best = np.where((p <= alpha) & (k >= 0), k, best)
+    return np.asarray(np.where(2 * best < m, best, -1), dtype=np.int64)
+
+
+def mcnemar_power(tuned_only: float, base_only: float, n: int, *, alpha: float = 0.05, midp: bool = False) -> float:
+    """The probability that McNemar's two-sided test of n pairs rejects at `alpha`.
+
+    `tuned_only` and `base_only` are the true probabilities of the two discordant cells. By complete
+    enumeration: a binomial number of discordant pairs, and given it a binomial number of wins
+    (Duffy 1984, Biometrics 40:1005-1015).
+    """
+    discordant = tuned_only + base_only
+    if not (min(tuned_only, base_only) >= 0 and discordant <= 1 + 1e-12 and n >= 1 and 0 < alpha < 1):
+        msg = "power needs probabilities of 0 or more that sum to at most 1, n of at least 1 and alpha in (0, 1)"
+        raise ValueError(msg)
+    discordant = min(1.0, discordant)
+    if discordant == 0:
+        return 0.0
+    lowest, highest = binom.ppf(NEGLIGIBLE, n, discordant), binom.isf(NEGLIGIBLE, n, discordant)
+    m: Counts = np.arange(int(lowest), int(highest) + 1, dtype=np.int64)
+    critical = _critical(m, alpha, midp=midp)
+    share = tuned_only / (tuned_only + base_only)
+    reject: Floats = np.asarray(binom.cdf(critical, m, share) + binom.sf(m - critical - 1, m, share), dtype=np.float64)
+    weights: Floats = np.asarray(binom.pmf(m, n, discordant), dtype=np.float64)
+    return min(1.0, float(np.dot(weights, np.where(critical >= 0, reject, 0.0))))
+
+
+def smallest_detectable(n: int, base_only: float, *, alpha: float = 0.05, power: float = 0.8) -> float | None:
+    """The smallest difference that the exact test of n pairs would find with `power`, losses at `base_only`.
+
+    None if no difference that leaves room for those losses would be found that often.
+    """
+    room = 1.0 - base_only
+
+    def short(tuned_only: float) -> float:
+        return mcnemar_power(tuned_only, base_only, n, alpha=alpha) - power
+
+    if room <= base_only or short(room) < 0:
+        return None
+    return float(brentq(short, base_only, room, xtol=1e-10)) - base_only
