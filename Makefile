@@ -1,0 +1,63 @@
+# evalh: `make run` does the main job, `make test` passes the tests; both set up what they need.
+SHELL := /bin/sh
+VENV ?= .venv
+PYTHON ?= python3
+PIP := $(VENV)/bin/pip --disable-pip-version-check
+BIN := $(VENV)/bin
+N ?= 16
+export HF_HUB_OFFLINE := 1
+
+.PHONY: help run test check bench machine sandbox model clean distclean
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+run: sandbox model ## fine-tune a small real model and evaluate it against its base
+	$(BIN)/evalh run --n $(N) --adapter build/demo/ckpt
+
+test: $(VENV)/.dev sandbox ## every test that this machine can run
+	$(BIN)/evalh demo fetch
+	$(BIN)/pytest -n 2 --dist loadgroup
+
+check: $(VENV)/.dev ## the inner loop: format, lint, types, imports, fast tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports
+	$(BIN)/mypy
+	$(BIN)/pytest -q -n 2 -m "not docker and not crun and not model and not slow"
+
+bench: $(VENV)/.dev sandbox ## speeds, each beside a peer or a floor measured in the same run
+	$(BIN)/python -m harness.bench
+
+machine: ## what the machine lacks, installed (root on Debian) or named
+	@sh harness/sandbox/machine.sh
+
+sandbox: $(VENV)/.demo ## the sandbox image
+	$(BIN)/evalh sandbox build
+
+model: $(VENV)/.demo sandbox ## the demonstration model and its adapter (minutes, once)
+	$(BIN)/evalh demo all
+
+$(VENV)/bin/python:
+	@sh harness/sandbox/machine.sh
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo: pyproject.toml constraints.txt | $(VENV)/bin/python
+	@sh harness/sandbox/machine.sh
+	@echo "evalh: installing Python packages into $(VENV) (torch is the large one)"
+	$(PIP) install -q -c constraints.txt -e '.[demo]'
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
+	@sh harness/sandbox/machine.sh
+	@echo "evalh: installing Python packages into $(VENV) (torch is the large one)"
+	$(PIP) install -q -c constraints.txt -e '.[dev]'
+	@touch $@ $(VENV)/.demo
+
+clean: ## containers that a crash left, and caches of tools
+	-$(BIN)/evalh sandbox reap
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
+
+distclean: clean ## also the environment and the demonstration model (runs/ stays)
+	rm -rf $(VENV) build

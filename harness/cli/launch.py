@@ -1,0 +1,224 @@
+"""From settings to a finished run: everything is checked before anything is made, then trials run."""
+
+from __future__ import annotations
+
+import platform
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from rich.console import Console
+
+import render
+import scenarios
+from harness import store
+from harness.arms import Arms, Sampled, ServedModel, Serving, api_key, local_arms, remote_arms, served
+from harness.campaign import Campaign, run_campaign
+from harness.cli.progress import live
+from harness.cli.settings import RunSettings
+from harness.endpoint import Capabilities, OpenAIEndpoint
+from harness.errors import BadInputError
+from harness.sandbox import Engine, choose
+from harness.session import CONTRACT_VERSION, SessionLimits
+from harness.values import Arm, TrialRecord
+from scenarios import LoadedScenario
+
+PACKAGES = ("evalh", "torch", "transformers", "peft", "openai", "docker", "pexpect", "pydantic", "scipy")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """What a run stands on, all of it known to be there."""
+
+    settings: RunSettings
+    scenarios: tuple[LoadedScenario, ...]
+    arms: Arms
+
+
+def prepare(settings: RunSettings) -> Prepared:
+    """Check scenarios and models; nothing is started and nothing is written.
+
+    Raises:
+        BadInputError: one of them is missing, damaged, or does not fit the other.
+    """
+    chosen = choose_scenarios(settings)
+    if settings.endpoint:
+        arms = remote_arms(str(settings.base_model), str(settings.tuned_model), _directory(settings.base, "--base"))
+    else:
+        adapter = _directory(settings.adapter, "--adapter")
+        if adapter is None:
+            raise BadInputError("no adapter", hint="give --adapter DIR")
+        arms = local_arms(adapter, _directory(settings.base, "--base"))
+    return Prepared(settings=settings, scenarios=chosen, arms=arms)
+
+
+def _directory(text: str | None, flag: str) -> Path | None:
+    if text is None:
+        return None
+    path = Path(text).expanduser()
+    if not path.is_dir():
+        raise BadInputError(f"{flag} {text}: no such directory", hint="give an existing directory")
+    return path
+
+
+def choose_scenarios(settings: RunSettings) -> tuple[LoadedScenario, ...]:
+    """The scenarios of a run, in their fixed order."""
+    split = scenarios.Split(settings.split)
+    if settings.scenarios is None:
+        loaded = scenarios.load_dir(scenarios.shipped(split), split=split)
+    else:
+        loaded = scenarios.load_dir(Path(settings.scenarios).expanduser())
+    return scenarios.select(loaded, None if settings.n == "all" else settings.n, settings.seed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """The running parts of a run: an engine that makes containers, an endpoint that answers."""
+
+    engine: Engine
+    endpoint: OpenAIEndpoint
+    url: str
+    capabilities: Capabilities
+
+
+@contextmanager
+def staged(prepared: Prepared, console: Console) -> Iterator[Stage]:
+    """Start the engine and, where it is ours, the server; everything is gone when this ends."""
+    settings = prepared.settings
+    with ExitStack() as stack:
+        engine = stack.enter_context(closing(choose(settings.engine)))
+        if settings.endpoint:
+            url = settings.endpoint
+        else:
+            with console.status("loading the models"):
+                url = stack.enter_context(served(prepared.arms, serving(settings)))
+        endpoint = OpenAIEndpoint(url, api_key=api_key(settings.api_key_env) if settings.endpoint else None)
+        stack.callback(endpoint.close)
+        capabilities = endpoint.probe(prepared.arms.base.name)
+        endpoint.probe(prepared.arms.tuned.name)
+        yield Stage(engine=engine, endpoint=endpoint, url=url, capabilities=capabilities)
+
+
+def serving(settings: RunSettings) -> Serving:
+    """How the resident server is to run under these settings."""
+    return Serving(
+        dtype=settings.dtype,
+        load_4bit=settings.load_4bit,
+        deterministic=settings.deterministic,
+        max_batch=1 if settings.deterministic else 16,
+    )
+
+
+def campaign(prepared: Prepared) -> Campaign:
+    """The grid that these settings ask for."""
+    settings = prepared.settings
+    return Campaign(
+        scenarios=prepared.scenarios,
+        models=prepared.arms.names,
+        repeats=settings.repeats,
+        seed=settings.seed,
+        concurrency=settings.concurrency,
+        attempts=settings.attempts,
+        limits=SessionLimits(
+            turns=settings.max_turns,
+            seconds=settings.session_seconds,
+            turn_seconds=settings.turn_seconds,
+            tokens=settings.max_tokens,
+        ),
+        control_tokens=prepared.arms.control_tokens,
+    )
+
+
+def manifest(prepared: Prepared, stage: Stage, name: str) -> store.RunManifest:
+    """Who, what, which: the identity of this run."""
+    settings, arms = prepared.settings, prepared.arms
+    return store.RunManifest(
+        run=name,
+        created_at=store.now(),
+        argv=tuple(sys.argv),
+        versions=_versions(),
+        settings=_portable(settings, stage.engine.name),
+        seed=settings.seed,
+        repeats=settings.repeats,
+        scenarios=tuple(store.ScenarioRef(id=s.scenario.id, digest=s.digest) for s in prepared.scenarios),
+        engine=stage.engine.name,
+        sandbox_image=stage.engine.image_digest(),
+        base=arms.base,
+        tuned=arms.tuned,
+        chat_template_sha256=arms.chat_template_sha256,
+        endpoint=settings.endpoint or "resident",
+        endpoint_scripted=stage.capabilities.scripted,
+        endpoint_notes=stage.capabilities.unchecked,
+        sampling=store.Sampling(
+            temperature=settings.temperature,
+            top_p=settings.top_p,
+            max_tokens=settings.max_tokens,
+            deterministic=settings.deterministic,
+        ),
+        session_contract=CONTRACT_VERSION,
+        render_contract=str(render.CONTRACT_VERSION),
+    )
+
+
+def _portable(settings: RunSettings, engine: str) -> dict[str, str | int | float | bool | None]:
+    """The settings as `evalh resume` needs them: from any directory, and on the engine that was chosen."""
+    values: dict[str, str | int | float | bool | None] = settings.model_dump(mode="json")
+    for name in ("adapter", "base", "scenarios"):
+        if values[name] is not None:
+            values[name] = str(Path(str(values[name])).expanduser().resolve())
+    return {**values, "engine": engine, "out": None}
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version(), "kernel": platform.release()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def run_directory(settings: RunSettings) -> Path:
+    """Where the run goes: --out, or runs/<time>-<name>."""
+    if settings.out:
+        return Path(settings.out).expanduser()
+    name = Path(settings.adapter).name if settings.adapter else str(settings.tuned_model).replace("/", "_")
+    stem = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{name or 'run'}"
+    path, count = Path("runs") / stem, 1
+    while path.exists():
+        count += 1
+        path = Path("runs") / f"{stem}-{count}"
+    return path
+
+
+def perform(prepared: Prepared, stage: Stage, run: store.RunStore, console: Console) -> None:
+    """Run what is unfinished of the grid, with live progress.
+
+    Raises:
+        KeyboardInterrupt: the user stopped it; every finished trial is on disk, nothing else is left.
+        InfrastructureError: the store, or trial after trial, failed.
+    """
+    plan = campaign(prepared)
+    finished = store.read_trials(run.path)
+    sampled = Sampled(temperature=prepared.settings.temperature, top_p=prepared.settings.top_p)
+    models = {arm: ServedModel(stage.endpoint, name, sampled) for arm, name in plan.models.items()}
+    stop = threading.Event()
+    sizes = {arm: plan.size // len(Arm) for arm in Arm}
+    run.audit("run_started", finished=len(finished), engine=stage.engine.name)
+    try:
+        with live(console, sizes, _latest(finished)) as heard:
+            run_campaign(plan, stage.engine, models, run, finished=finished, on_record=heard, stop=stop)
+    except KeyboardInterrupt:
+        run.audit("run_interrupted")
+        raise
+    run.audit("run_finished")
+
+
+def _latest(records: tuple[TrialRecord, ...]) -> tuple[TrialRecord, ...]:
+    return tuple({record.key: record for record in records}.values())

@@ -1,0 +1,102 @@
+"""The command line's front door: finds the command, and turns every failure into one line and an exit code."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from types import FrameType, MappingProxyType
+from typing import NoReturn
+
+import click
+
+from harness.errors import BadInputError, EvalhError
+
+# Command -> (module, attribute, one line of help). Modules are imported when their command is asked for.
+COMMANDS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
+    {
+        "run": ("harness.cli.run", "run", "Evaluate base and tuned on the same scenarios, and compare them."),
+        "resume": ("harness.cli.resume", "resume", "Finish an interrupted run."),
+        "report": ("harness.cli.report", "report", "Show a run's paired report again."),
+        "gate": ("harness.cli.report", "gate", "Decide over a run's report by a policy; the exit code says it."),
+        "replay": ("harness.cli.replay", "replay", "Show one session as the model and the terminal saw it."),
+        "serve": ("harness.cli.serve", "serve", "Serve a base and its adapters over chat completions."),
+        "sandbox": ("harness.cli.sandbox", "sandbox", "Build, examine and clean up the sandbox."),
+        "demo": ("harness.cli.demo", "demo", "Make the demonstration model and its adapter."),
+        "config": ("harness.cli.config", "config", "Show the effective settings and where each came from."),
+        "stats": ("harness.cli.stats", "stats", "The report's statistics, to check any table with."),
+        "schema": ("harness.cli.report", "schema", "Print the JSON Schema of the report or of a scenario."),
+        "completion": ("harness.cli.completion", "completion", "Print the shell completion script."),
+    }
+)
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command only when it is used: `--help` costs no torch."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Every command, in the order of the table."""
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The named command, imported now; None if there is no such command."""
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        module, attribute, _ = COMMANDS[cmd_name]
+        command = getattr(importlib.import_module(module), attribute)
+        if not isinstance(command, click.Command):
+            msg = f"{module}.{attribute} is not a command"
+            raise TypeError(msg)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands from the table alone, so that none has to be imported."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, _, text) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="evalh")
+def cli() -> None:
+    """Is the fine-tuned shell operator better than its base? Paired evidence from real containers."""
+
+
+def main() -> NoReturn:
+    """Run the command line; every expected failure is one line on stderr and its exit code."""
+    signal.signal(signal.SIGTERM, _as_interrupt)
+    signal.signal(signal.SIGHUP, _as_interrupt)
+    try:
+        code = cli.main(standalone_mode=False)
+    except EvalhError as error:
+        _say(error.message, error.hint)
+        sys.exit(error.exit_code)
+    except click.exceptions.Exit as request:
+        sys.exit(request.exit_code)
+    except click.ClickException as error:
+        context = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "evalh"
+        _say(error.format_message(), f"see `{context} --help`")
+        sys.exit(BadInputError.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        _say("interrupted", "")
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(130)  # everything is unwound; a thread may still wait for a reply that nobody wants
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _as_interrupt(signum: int, frame: FrameType | None) -> NoReturn:
+    del signum, frame
+    raise KeyboardInterrupt
+
+
+def _say(message: str, hint: str) -> None:
+    text = f"evalh: {message}" + (f" ({hint})" if hint else "")
+    sys.stderr.write("".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in text) + "\n")

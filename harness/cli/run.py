@@ -1,0 +1,39 @@
+"""`evalh run`: both arms on the same scenarios with the same seeds, then the paired report."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from harness.cli.options import Flag, run_options
+from harness.cli.settings import effective
+
+
+@click.command()
+@click.option("--config", type=click.Path(path_type=Path), help="settings file [default: ./evalh.toml if there]")
+@click.option("--json", "as_json", is_flag=True, help="print the report as JSON; progress goes to stderr")
+@run_options
+def run(*, config: Path | None, as_json: bool, **flags: Flag) -> None:
+    """Evaluate an adapter and its base on held-out scenarios in fresh containers, and compare them.
+
+    Without --gate the exit code is 0 once the report is written. With it: 0 promote, 10 inconclusive,
+    20 gate failed. Always: 30 bad input, 40 infrastructure, 130 interrupted (see `evalh resume`).
+    """
+    settings = effective(flags, config).settings
+
+    from harness import store  # --help and bad flags cost no heavy import
+    from harness.cli import launch, outcome
+
+    policy = outcome.policy(settings.gate)
+    prepared = launch.prepare(settings)
+    console = Console(stderr=True)
+    if settings.gate:
+        outcome.warn_undecidable(policy, len(prepared.scenarios), console)
+    path = launch.run_directory(settings)
+    with launch.staged(prepared, console) as stage:
+        run_store = store.create(path, launch.manifest(prepared, stage, path.name))
+        outcome.perform_and_report(prepared, stage, run_store, console)
+    sys.exit(outcome.conclude(path, policy, as_json=as_json, gated=settings.gate is not None))

@@ -1,0 +1,319 @@
+"""The run directory: append-only records that count only once they are on disk."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from harness.errors import BadInputError, StoreError
+from harness.values import Message, SessionEnd, TrialKey, TrialRecord, Turn
+
+T = TypeVar("T")
+
+MANIFEST = Path("manifests") / "run_manifest.json"
+TRIALS = "trials.jsonl"
+AUDIT = Path("logs") / "audit.jsonl"
+
+_RECORD = TypeAdapter(TrialRecord)
+_MESSAGE = TypeAdapter(Message)
+_TURN = TypeAdapter(Turn)
+_END = TypeAdapter(SessionEnd)
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ScenarioRef(_Part):
+    """A scenario of the grid, by identity."""
+
+    id: str
+    digest: str
+
+
+class ModelRef(_Part):
+    """One arm's model: the name it is served under, and where it came from if it is local."""
+
+    name: str
+    path: str | None = None
+    digest: str | None = None
+
+
+class Sampling(_Part):
+    """How replies were drawn."""
+
+    temperature: float
+    top_p: float
+    max_tokens: int
+    deterministic: bool
+
+
+class RunManifest(_Part):
+    """Who, what, which: everything that says what a run's numbers are numbers of."""
+
+    schema_version: Literal[1] = 1
+    run: str
+    created_at: str
+    argv: tuple[str, ...]
+    versions: dict[str, str]
+    settings: dict[str, str | int | float | bool | None]
+    seed: int
+    repeats: int
+    scenarios: tuple[ScenarioRef, ...]
+    engine: str
+    sandbox_image: str
+    base: ModelRef
+    tuned: ModelRef
+    chat_template_sha256: str | None
+    endpoint: str
+    endpoint_scripted: bool
+    endpoint_notes: tuple[str, ...]
+    sampling: Sampling
+    session_contract: str
+    render_contract: str
+
+
+def now() -> str:
+    """The present moment, ISO 8601 in UTC, to the millisecond."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a whole file or nothing: a reader never sees half of it."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        temporary = Path(name)
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as stream:
+                stream.write(text)
+                stream.flush()
+                os.fsync(stream.fileno())
+            temporary.chmod(0o644)
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def _unwritable(path: Path, error: OSError) -> StoreError:
+    return StoreError(f"cannot write {path}: {error.strerror or error}", hint="free some space or choose another --out")
+
+
+class RunStore:
+    """The one writer of a run directory; holds its lock until closed. Thread-safe."""
+
+    def __init__(self, path: Path, manifest: RunManifest, lock: IO[bytes]) -> None:
+        self.path = path
+        self.manifest = manifest
+        self._lock = lock
+        self._mutex = threading.Lock()
+        try:
+            self._trials = _open_to_append(path / TRIALS)
+            self._audit = _open_to_append(path / AUDIT)
+        except OSError as error:
+            raise _unwritable(path, error) from error
+
+    def append_trial(self, record: TrialRecord) -> None:
+        """Append one record; when this returns, it is on disk."""
+        self._append(self._trials, _RECORD.dump_json(record), path=self.path / TRIALS)
+
+    def audit(self, event: str, **facts: str | float | bool | None) -> None:
+        """Note what the harness did and when."""
+        line = json.dumps({"at": now(), "event": event, **facts}, ensure_ascii=True)
+        self._append(self._audit, line.encode(), path=self.path / AUDIT)
+
+    def _append(self, stream: IO[bytes], line: bytes, *, path: Path) -> None:
+        try:
+            with self._mutex:
+                stream.write(line + b"\n")
+                stream.flush()
+                os.fsync(stream.fileno())
+        except OSError as error:
+            raise _unwritable(path, error) from error
+
+    @contextmanager
+    def session(self, key: TrialKey, attempt: int) -> Iterator[SessionWriter]:
+        """Files for one trial's session: turns as JSON lines, and a path for its cast."""
+        stem = session_stem(key, attempt)
+        folder = self.path / "sessions"
+        try:
+            folder.mkdir(exist_ok=True)
+            with (folder / f"{stem}.jsonl").open("wb") as stream:
+                yield SessionWriter(stream=stream, cast=folder / f"{stem}.cast")
+        except OSError as error:
+            raise _unwritable(folder / stem, error) from error
+
+    def close(self) -> None:
+        """Give the directory back."""
+        for stream in (self._trials, self._audit, self._lock):
+            stream.close()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionWriter:
+    """Writes a session turn by turn, each flushed before the next begins."""
+
+    stream: IO[bytes]
+    cast: Path
+
+    def opening(self, messages: tuple[Message, ...]) -> None:
+        """The messages that the session opened with."""
+        self._write("opening", json.dumps([_MESSAGE.dump_python(m, mode="json") for m in messages]).encode())
+
+    def turn(self, turn: Turn) -> None:
+        """One finished turn."""
+        self._write("turn", _TURN.dump_json(turn))
+
+    def end(self, end: SessionEnd) -> None:
+        """How the session ended."""
+        self._write("end", _END.dump_json(end))
+
+    def _write(self, kind: str, body: bytes) -> None:
+        self.stream.write(b'{"type":"%s","value":%s}\n' % (kind.encode(), body))
+        self.stream.flush()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredSession:
+    """A session as read back; `end` is None if it was cut short."""
+
+    opening: tuple[Message, ...]
+    turns: tuple[Turn, ...]
+    end: SessionEnd | None
+    cast: Path
+
+
+def session_stem(key: TrialKey, attempt: int) -> str:
+    """The file name, without its ending, of a trial's session."""
+    return str(key) if attempt == 1 else f"{key}.try{attempt}"
+
+
+def create(path: Path, manifest: RunManifest) -> RunStore:
+    """Make a new run directory.
+
+    Raises:
+        BadInputError: the directory exists and is not empty.
+        StoreError: it cannot be written.
+    """
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise BadInputError(
+            f"{path} exists and is not empty", hint="name another --out, or finish that run with `evalh resume`"
+        )
+    try:
+        (path / "logs").mkdir(parents=True, exist_ok=True)
+        lock = _locked(path)
+        write_atomically(path / MANIFEST, manifest.model_dump_json(indent=2) + "\n")
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    return RunStore(path, manifest, lock)
+
+
+def reopen(path: Path) -> RunStore:
+    """Take up an existing run directory where it stopped.
+
+    Raises:
+        BadInputError: it is no run directory, or another process is running it.
+    """
+    manifest = read_manifest(path)
+    return RunStore(path, manifest, _locked(path))
+
+
+def _locked(path: Path) -> IO[bytes]:
+    lock = (path / "logs" / "lock").open("ab")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        lock.close()
+        raise BadInputError(f"{path} is being run by another process", hint="wait for it, or stop it first") from error
+    return lock
+
+
+def _open_to_append(path: Path) -> IO[bytes]:
+    """Open for appending, cutting off a last line that a crash left unfinished (it never counted)."""
+    stream = path.open("ab+")
+    size = stream.seek(0, os.SEEK_END)
+    stream.seek(0)
+    whole = stream.read().rfind(b"\n") + 1
+    if whole < size:
+        stream.truncate(whole)
+    stream.seek(0, os.SEEK_END)
+    return stream
+
+
+def read_manifest(run: Path) -> RunManifest:
+    """The manifest of a run directory; BadInputError if there is none or it is not one of ours."""
+    path = run / MANIFEST
+    try:
+        return RunManifest.model_validate_json(path.read_bytes())
+    except FileNotFoundError as error:
+        raise BadInputError(
+            f"{run} is not a run directory: {MANIFEST} is missing", hint="give a directory that `evalh run` made"
+        ) from error
+    except OSError as error:
+        raise BadInputError(f"cannot read {path}: {error.strerror}", hint="check its permissions") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "(whole file)"
+        raise BadInputError(
+            f"{path}: {where}: {first['msg']}", hint="the file was edited or written by another version of evalh"
+        ) from error
+
+
+def read_trials(run: Path) -> tuple[TrialRecord, ...]:
+    """Every finished record in the order of writing; a line that a crash left unfinished is no record."""
+    return tuple(_lines(run / TRIALS, _RECORD.validate_json))
+
+
+def read_session(run: Path, key: TrialKey, attempt: int = 1) -> StoredSession:
+    """One trial's session; BadInputError if the run has none of that name."""
+    path = run / "sessions" / f"{session_stem(key, attempt)}.jsonl"
+    if not path.is_file():
+        raise BadInputError(f"{run} holds no session of {session_stem(key, attempt)}", hint="see sessions/ there")
+    opening: tuple[Message, ...] = ()
+    turns: list[Turn] = []
+    end: SessionEnd | None = None
+    for kind, value in _lines(path, _typed):
+        if kind == "opening":
+            opening = tuple(TypeAdapter(list[Message]).validate_json(value))
+        elif kind == "turn":
+            turns.append(_TURN.validate_json(value))
+        else:
+            end = _END.validate_json(value)
+    return StoredSession(opening=opening, turns=tuple(turns), end=end, cast=path.with_suffix(".cast"))
+
+
+def _typed(line: bytes) -> tuple[str, str]:
+    parsed = json.loads(line)
+    return str(parsed["type"]), json.dumps(parsed["value"])
+
+
+def _lines(path: Path, parse: Callable[[bytes], T]) -> Iterator[T]:
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise BadInputError(f"cannot read {path}: {error.strerror}", hint="check its permissions") from error
+    for number, line in enumerate(content.splitlines(keepends=True), start=1):
+        if not line.endswith(b"\n"):
+            return
+        try:
+            yield parse(line)
+        except (ValueError, KeyError, TypeError) as error:
+            raise BadInputError(
+                f"{path}:{number}: not a record of this version of evalh", hint="the line was edited or damaged"
+            ) from error

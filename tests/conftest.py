@@ -1,0 +1,35 @@
+"""What all tests share: the engines that this machine has."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import pytest
+
+from harness.sandbox.select import kind
+
+CRUN = pytest.param("crun", marks=pytest.mark.crun)
+DOCKER = pytest.param("docker", marks=pytest.mark.docker)
+
+
+@cache
+def _why_not(name: str) -> str | None:
+    return kind(name).probe()
+
+
+def _usable(name: str) -> str:
+    if reason := _why_not(name):
+        pytest.skip(f"{name}: {reason}")
+    return name
+
+
+@pytest.fixture(params=[CRUN, DOCKER])
+def engine_name(request: pytest.FixtureRequest) -> str:
+    """The name of each engine that can be used here; the others are skipped with what to do about it."""
+    return _usable(str(request.param))
+
+
+@pytest.fixture
+def docker_engine() -> None:
+    """Skips the test where no Docker engine answers."""
+    _usable("docker")

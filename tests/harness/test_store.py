@@ -1,0 +1,151 @@
+"""What the run directory promises: nothing finished is lost, nothing unfinished counts."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from harness import store
+from harness.errors import BadInputError, StoreError
+from harness.values import Arm, Completion, Message, Role, SessionEnd, Terminal, TrialKey, Turn
+from tests.records import manifest, record
+
+
+def test_a_record_reads_back_as_it_was_written(tmp_path: Path) -> None:
+    written = (record(arm=Arm.BASE, success=False), record(arm=Arm.TUNED), record("logs-02", success=None))
+    run = store.create(tmp_path / "run", manifest("stock-01", "logs-02"))
+    for one in written:
+        run.append_trial(one)
+    run.close()
+    assert store.read_trials(tmp_path / "run") == written
+
+
+def test_a_record_counts_as_soon_as_append_returns_even_if_the_process_is_killed(tmp_path: Path) -> None:
+    program = textwrap.dedent(
+        f"""
+        import os, signal
+        from pathlib import Path
+        from harness import store
+        from tests.records import manifest, record
+        run = store.create(Path({str(tmp_path / "run")!r}), manifest("stock-01"))
+        run.append_trial(record())
+        os.kill(os.getpid(), signal.SIGKILL)
+        """
+    )
+    done = subprocess.run([sys.executable, "-c", program], check=False, cwd=Path(__file__).parents[2])
+    assert done.returncode == -9
+    assert store.read_trials(tmp_path / "run") == (record(),)
+
+
+def test_a_line_that_a_crash_cut_is_no_record_and_the_next_one_starts_afresh(tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    store.create(path, manifest("stock-01")).close()
+    with (path / store.TRIALS).open("ab") as stream:
+        stream.write(b'{"scenario":"stock-01","arm":"ba')
+    assert store.read_trials(path) == ()
+    run = store.reopen(path)
+    run.append_trial(record())
+    run.close()
+    assert store.read_trials(path) == (record(),)
+
+
+def test_a_damaged_line_is_named_by_file_and_line(tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    run = store.create(path, manifest("stock-01"))
+    run.append_trial(record())
+    run.close()
+    with (path / store.TRIALS).open("ab") as stream:
+        stream.write(b'{"scenario": 3}\n')
+    with pytest.raises(BadInputError, match=r"trials\.jsonl:2: "):
+        store.read_trials(path)
+
+
+def test_a_directory_with_something_in_it_is_not_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "precious").write_text("x")
+    with pytest.raises(BadInputError, match="is not empty"):
+        store.create(tmp_path, manifest("stock-01"))
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["precious"]
+
+
+def test_two_processes_cannot_write_one_run(tmp_path: Path) -> None:
+    run = store.create(tmp_path / "run", manifest("stock-01"))
+    with pytest.raises(BadInputError, match="another process"):
+        store.reopen(tmp_path / "run")
+    run.close()
+    store.reopen(tmp_path / "run").close()
+
+
+def test_a_directory_that_is_no_run_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(BadInputError, match=r"is not a run directory: .*run_manifest\.json is missing"):
+        store.reopen(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_edited_manifest_is_refused_by_key(tmp_path: Path) -> None:
+    store.create(tmp_path / "run", manifest("stock-01")).close()
+    path = tmp_path / "run" / store.MANIFEST
+    content = json.loads(path.read_text())
+    content["sampling"]["temperature"] = "warm"
+    path.write_text(json.dumps(content))
+    with pytest.raises(BadInputError, match=r"sampling\.temperature"):
+        store.read_manifest(tmp_path / "run")
+
+
+def test_a_full_disk_is_a_store_error_and_leaves_no_half_file() -> None:
+    full = Path("/dev/full")
+    if not full.exists():
+        pytest.skip("no /dev/full here: Linux has it")
+    with pytest.raises(StoreError, match="cannot write"):
+        store.write_atomically(full / "x", "text")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small tmpfs needs root")
+def test_a_run_on_a_full_file_system_ends_with_one_clear_error(tmp_path: Path) -> None:
+    program = textwrap.dedent(
+        """
+        import sys
+        from pathlib import Path
+        from harness import store
+        from harness.errors import StoreError
+        from tests.records import manifest, record
+        run = store.create(Path(sys.argv[1]) / "run", manifest("stock-01"))
+        try:
+            while True:
+                run.append_trial(record())
+        except StoreError as error:
+            print(error)
+            print(len(store.read_trials(Path(sys.argv[1]) / "run")))
+        """
+    )
+    script = f"mount -t tmpfs -o size=64k none {tmp_path} && exec {sys.executable} -c '{program}' {tmp_path}"
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", script],
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parents[2],
+    )
+    message, count = done.stdout.splitlines()
+    assert "No space left on device" in message, done.stderr
+    assert int(count) > 10
+
+
+def test_a_session_is_stored_turn_by_turn_and_reads_back_even_when_cut_short(tmp_path: Path) -> None:
+    key = TrialKey(scenario="stock-01", arm=Arm.TUNED, repeat=0)
+    turn = Turn(index=1, completion=Completion(text="ls\u2028é", finish_reason="stop", model="m", seconds=0.5))
+    opening = (Message(role=Role.USER, content="hello\n$ "),)
+    run = store.create(tmp_path / "run", manifest("stock-01"))
+    with run.session(key, 1) as writer:
+        writer.opening(opening)
+        writer.turn(turn)
+        cut = store.read_session(tmp_path / "run", key)
+        writer.end(SessionEnd(terminal=Terminal.EXIT, status=0))
+    run.close()
+    assert (cut.opening, cut.turns, cut.end) == (opening, (turn,), None)
+    assert store.read_session(tmp_path / "run", key).end == SessionEnd(terminal=Terminal.EXIT, status=0)

@@ -1,0 +1,101 @@
+"""Models that misbehave: each ends as the right terminal with a readable transcript, and none hangs the run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.endpoint.scripted import scripted_server
+from harness.store import StoredSession, read_session
+from harness.values import LineEnd, Outcome, Terminal, TrialRecord
+from tests.integration.command import SUITE, against, evalh, records, script
+
+Behaviour = tuple[list[object], Terminal, str]
+
+LONG = "echo " + "x" * 10_000
+BEHAVIOURS: dict[str, Behaviour] = {
+    "talks prose": (["I would first list the files, shan't I?"], Terminal.REPETITION, "> ^C"),
+    "talks markdown": (["```sh\nls\n```"], Terminal.TURN_LIMIT, "$ "),
+    "says nothing": ([""], Terminal.EMPTY_REPLY, ""),
+    "says only blanks": ([" \n\t\n"], Terminal.EMPTY_REPLY, ""),
+    "is cut by the token limit": (
+        [{"text": "rm -rf /srv/desk; echo", "finish_reason": "length"}],
+        Terminal.TOKEN_LIMIT,
+        "",
+    ),
+    "floods output": (["yes", "exit"], Terminal.EXIT, "left out"),
+    "floods output in one line": (["head -c 30000000 /dev/zero | tr '\\0' x", "exit"], Terminal.EXIT, "left out"),
+    "starts cat": (["cat", "hello", "\x04", "exit"], Terminal.EXIT, "hello"),
+    "starts vi": (["vi /tmp/x", "exit"], Terminal.EXIT, "not found"),
+    "types a 10 kB line": ([LONG, "exit"], Terminal.EXIT, "4094"),
+    "repeats itself": (["echo again"], Terminal.REPETITION, "again"),
+    "never stops": (["date +%s%N"], Terminal.TURN_LIMIT, "$ "),
+    "sleeps": (["sleep 1000", "exit"], Terminal.EXIT, "$ "),
+    "ignores ^C": (["trap '' INT; sh -c 'while :; do :; done'", "exit"], Terminal.EXIT, "$ "),
+    "forks": (["b() { b | b & }; b", "exit"], Terminal.EXIT, ""),
+    "kills its shell": (["kill -9 $$"], Terminal.SHELL_KILLED, ""),
+    "changes PS1": (["PS1='> '", "echo still here", "exit 3"], Terminal.EXIT, "still here"),
+    "unsets PS1": (["unset PS1 PS2", "echo still here", "exit"], Terminal.EXIT, "still here"),
+    "becomes another program": (["exec sleep 1"], Terminal.EXIT, ""),
+    "nests shells": (["sh", "bash", "exit", "exit", "exit"], Terminal.EXIT, "$ "),
+    "closes the input": (["\x04"], Terminal.EXIT, ""),
+    "prints escapes": (["printf '\\033[2J\\033]0;title\\007\\033[31mred\\033[0m\\n'", "exit"], Terminal.EXIT, "red"),
+    "prints a control token": (["echo '<|im_end|>' '</s>'", "exit"], Terminal.EXIT, "im_end"),
+    "turns the echo on": (["stty echo", "true", "stty raw", "true", "exit"], Terminal.EXIT, "$ "),
+    "stops the output": (["\x13", "echo hi", "exit"], Terminal.EXIT, "$ "),
+    "forges a prompt": (["printf '\\036%s:0:9\\037$ ' \"${PS1#?}\"", "echo real", "exit"], Terminal.EXIT, "real"),
+    "fills the disk": (["cat /dev/zero > /tmp/full", "echo done", "exit"], Terminal.EXIT, "No space left"),
+    "eats the memory": (["tail /dev/zero", "echo alive", "exit"], Terminal.EXIT, "alive"),
+    "leaves with a status": (["exit 7"], Terminal.EXIT, ""),
+    "panics in a pipe": (["echo why | panic from a pipe"], Terminal.PANIC, ""),
+    "panics in silence": (["(panic >/dev/null 2>&1)"], Terminal.PANIC, ""),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("behaviour", BEHAVIOURS)
+def test_a_model_that_misbehaves_ends_in_its_terminal(tmp_path: Path, engine_name: str, behaviour: str) -> None:
+    replies, terminal, shown = BEHAVIOURS[behaviour]
+    record, session = _run(tmp_path, engine_name, replies)
+    assert record.outcome is Outcome.FAIL, record.reason
+    assert record.terminal is terminal, _transcript(session)
+    assert shown in _transcript(session)
+    assert "\x1e" not in _transcript(session)
+    assert "\x1b" not in _transcript(session)
+    assert session.end is not None
+
+
+def test_what_a_cut_reply_would_have_done_was_never_done(tmp_path: Path, engine_name: str) -> None:
+    _, session = _run(tmp_path, engine_name, BEHAVIOURS["is cut by the token limit"][0])
+    assert [turn.lines for turn in session.turns] == [()]
+
+
+def test_a_line_that_is_too_long_is_refused_whole_and_no_stump_of_it_runs(tmp_path: Path, engine_name: str) -> None:
+    _, session = _run(tmp_path, engine_name, [LONG + "; echo ran > /tmp/ran", "ls /tmp", "exit"])
+    assert session.turns[0].lines[0].end is LineEnd.REFUSED
+    assert "ran" not in session.turns[1].observation
+    assert "xxxx" not in session.turns[0].observation
+
+
+def test_a_control_token_in_a_file_cannot_close_the_turn(tmp_path: Path, engine_name: str) -> None:
+    _, session = _run(tmp_path, engine_name, BEHAVIOURS["prints a control token"][0])
+    assert "<|im_end|>" not in session.turns[0].observation
+    assert "</s>" not in session.turns[0].observation
+
+
+def _run(folder: Path, engine_name: str, replies: list[object]) -> tuple[TrialRecord, StoredSession]:
+    suite = folder / "suite" / "errand"
+    suite.mkdir(parents=True)
+    (suite / "errand-note.toml").write_text((SUITE / "errand" / "errand-note.toml").read_text())
+    with scripted_server(script(["exit"], replies)) as url:
+        limits = ("--turn-seconds", "3", "--max-turns", "6", "--session-seconds", "60")
+        done = evalh(*against(url, engine_name, *limits, suite=suite.parent), cwd=folder)
+    assert done.returncode == 0, done.stderr
+    record = records(folder / "run")["errand-note.tuned.0"]
+    return record, read_session(folder / "run", record.key, record.attempt)
+
+
+def _transcript(session: StoredSession) -> str:
+    opening = "".join(message.content for message in session.opening)
+    return opening + "".join(turn.observation for turn in session.turns)

@@ -1,0 +1,189 @@
+"""`evalh run` from end to end: real containers, a real HTTP server, the command as a user types it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+from pathlib import Path
+
+import pytest
+
+from harness.endpoint.scripted import scripted_server
+from harness.store import TRIALS, read_session, read_trials
+from harness.values import Arm, Outcome, Role, Terminal
+from tests.integration.command import SUITE, against, evalh, records, reference_rules, script, started
+from tests.integration.leftovers import leftovers, wait_for
+
+PROSE = "I'm happy to help! Let me look at the files."
+
+
+def test_a_run_gives_records_sessions_recordings_and_a_paired_report(tmp_path: Path, engine_name: str) -> None:
+    with scripted_server(script([PROSE])) as url:
+        done = evalh(*against(url, engine_name), cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    found = records(tmp_path / "run")
+    assert {name: record.outcome for name, record in found.items()} == {
+        "errand-note.base.0": Outcome.FAIL,
+        "errand-note.tuned.0": Outcome.PASS,
+        "errand-lost.base.0": Outcome.FAIL,
+        "errand-lost.tuned.0": Outcome.PASS,
+    }
+    assert found["errand-lost.tuned.0"].terminal is Terminal.PANIC
+    assert found["errand-lost.tuned.0"].panic_reason == "there is no absent.txt"
+    assert found["errand-note.base.0"].metrics.clean is False
+    report = json.loads((tmp_path / "run" / "paired_eval_report.json").read_text())
+    assert report["pairwise"] == {"wins": 2, "losses": 0, "ties": 0, "invalid": 0}
+    assert report["scoring"]["mode"] == "fixture"
+    assert report["scoring"]["promotion_eligible"] is False
+    assert "errand-note" in (tmp_path / "run" / "report.md").read_text()
+    assert "paired_eval_report.json" in done.stdout
+
+
+def test_a_session_reads_back_as_the_model_saw_it(tmp_path: Path, engine_name: str) -> None:
+    with scripted_server(script([PROSE])) as url:
+        assert evalh(*against(url, engine_name), cwd=tmp_path).returncode == 0
+    run = tmp_path / "run"
+    session = read_session(run, records(run)["errand-lost.tuned.0"].key)
+    assert [message.role for message in session.opening] == [Role.SYSTEM, Role.USER]
+    assert session.opening[1].content == "$ "
+    assert session.turns[0].observation == (
+        "Copy /srv/desk/absent.txt to your home. If it cannot be done, run panic with the reason.\n$ "
+    )
+    assert "No such file" in session.turns[1].observation
+    shown = evalh("replay", "run", "errand-note.tuned.0", cwd=tmp_path)
+    assert "Write the word amber" in shown.stdout
+    assert "status 0" in shown.stdout
+    played = evalh("replay", "run", "errand-note.tuned.0", "--fast", cwd=tmp_path)
+    assert played.stdout.startswith("Directives: /srv/desk/today.txt\n$ ")
+    assert "\x1e" not in played.stdout
+
+
+def test_the_gate_decides_the_exit_code_and_a_scripted_endpoint_is_never_promoted(
+    tmp_path: Path, engine_name: str
+) -> None:
+    with scripted_server(script([PROSE])) as url:
+        done = evalh(*against(url, engine_name, "--gate", "promote", "--json"), cwd=tmp_path)
+    assert done.returncode in {10, 20}
+    assert json.loads(done.stdout)["promotion_recommendation"] != "promote_to_stage"
+    again = evalh("gate", "run", cwd=tmp_path)
+    assert again.returncode == done.returncode
+
+
+def test_the_same_seed_gives_the_same_replies_verdicts_and_report(tmp_path: Path, engine_name: str) -> None:
+    reports = []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        with scripted_server(script([PROSE])) as url:
+            assert evalh(*against(url, engine_name, "--seed", "3"), cwd=tmp_path / name).returncode == 0
+        report = json.loads((tmp_path / name / "run" / "paired_eval_report.json").read_text())
+        reports.append([report["metrics"], report["pairwise"], report["gate_result"]])
+    assert reports[0] == reports[1]
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_leaves_nothing_behind_and_resume_repeats_no_finished_trial(
+    tmp_path: Path, engine_name: str, how: signal.Signals
+) -> None:
+    slow = script([{"text": "true", "delay": 1.0}])
+    with scripted_server(slow) as url:
+        child = started(*against(url, engine_name, "--concurrency", "1", "--max-turns", "4"), cwd=tmp_path)
+        wait_for(lambda: _lines(tmp_path / "run" / TRIALS) >= 1, seconds=120, what="a finished trial", child=child)
+        child.send_signal(how)
+        output, _ = child.communicate(timeout=60)
+        assert child.returncode == 130, output
+        assert "evalh resume run" in output
+        wait_for(lambda: leftovers(child.pid) == [], seconds=30, what="an empty machine")
+        before = read_trials(tmp_path / "run")
+        done = evalh("resume", "run", cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+    after = read_trials(tmp_path / "run")
+    assert after[: len(before)] == before
+    assert len({record.key for record in after}) == len(after) == 4
+    assert evalh("resume", "run", cwd=tmp_path).returncode == 0
+    assert read_trials(tmp_path / "run") == after
+
+
+def test_a_killed_run_leaves_nothing_behind_and_resume_finishes_it(tmp_path: Path, engine_name: str) -> None:
+    slow = script([{"text": "true", "delay": 1.0}])
+    with scripted_server(slow) as url:
+        child = started(*against(url, engine_name, "--concurrency", "2", "--max-turns", "4"), cwd=tmp_path)
+        wait_for(lambda: _lines(tmp_path / "run" / TRIALS) >= 1, seconds=120, what="a finished trial", child=child)
+        os.kill(child.pid, signal.SIGKILL)
+        child.communicate(timeout=60)
+        wait_for(lambda: leftovers(child.pid) == [], seconds=30, what="an empty machine")
+        assert evalh("resume", "run", cwd=tmp_path).returncode == 0
+    after = read_trials(tmp_path / "run")
+    assert len({record.key for record in after}) == len(after) == 4
+
+
+def _lines(path: Path) -> int:
+    return path.read_bytes().count(b"\n") if path.exists() else 0
+
+
+def test_resume_refuses_scenarios_that_have_changed(tmp_path: Path, engine_name: str) -> None:
+    suite = tmp_path / "suite" / "errand"
+    suite.mkdir(parents=True)
+    for path in SUITE.rglob("*.toml"):
+        (suite / path.name).write_text(path.read_text())
+    with scripted_server(script([PROSE])) as url:
+        assert evalh(*against(url, engine_name, suite=suite.parent), cwd=tmp_path).returncode == 0
+        edited = suite / "errand-note.toml"
+        edited.write_text(edited.read_text().replace("amber", "ochre"))
+        done = evalh("resume", "run", cwd=tmp_path)
+    assert done.returncode == 30
+    assert "errand-note has changed since" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_an_endpoint_that_fails_now_and_then_costs_no_verdict(tmp_path: Path, engine_name: str) -> None:
+    flaky = {"status": 503, "times": 1, "text": "exit"}
+    with scripted_server(script([flaky], [flaky])) as url:
+        assert evalh(*against(url, engine_name), cwd=tmp_path).returncode == 0
+    assert {record.outcome for record in records(tmp_path / "run").values()} == {Outcome.FAIL}
+
+
+def test_an_arm_whose_endpoint_is_broken_is_invalid_with_its_cause_and_never_failed(
+    tmp_path: Path, engine_name: str
+) -> None:
+    broken = {"status": 500, "error": "the weights are on fire"}
+    with scripted_server({"models": {"plain": {"replies": [broken]}, "trained": {"rules": reference_rules()}}}) as url:
+        done = evalh(*against(url, engine_name), cwd=tmp_path)
+    found = records(tmp_path / "run")
+    for name in ("errand-note", "errand-lost"):
+        base = found[f"{name}.base.0"]
+        assert (base.outcome, base.attempt) == (Outcome.INVALID, 2)
+        assert base.failure is not None
+        assert base.failure.address == "endpoint"
+        assert "the weights are on fire" in base.failure.message
+        assert found[f"{name}.tuned.0"].outcome is Outcome.PASS
+    report = json.loads((tmp_path / "run" / "paired_eval_report.json").read_text())
+    assert report["pairwise"]["invalid"] == 2
+    assert len(report["exclusions"]) == 2
+    assert done.returncode == 40
+
+
+def test_a_server_that_is_not_ours_works_with_a_url_and_two_names(tmp_path: Path, engine_name: str) -> None:
+    from tests.integration.plain_server import plain_server
+
+    with plain_server({"plain": PROSE, "trained": "exit 0"}) as url:
+        done = evalh(*against(url, engine_name), cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    found = records(tmp_path / "run")
+    assert {r.terminal for r in found.values() if r.arm is Arm.TUNED} == {Terminal.EXIT}
+    report = json.loads((tmp_path / "run" / "paired_eval_report.json").read_text())
+    assert report["scoring"]["mode"] == "live"
+
+
+def test_many_threads_of_trials_share_a_machine(tmp_path: Path, engine_name: str) -> None:
+    before = threading.active_count()
+    with scripted_server(script([PROSE])) as url:
+        done = evalh(
+            *against(url, engine_name, "--concurrency", "8", "--repeats", "5", "--temperature", "0.5"), cwd=tmp_path
+        )
+    assert done.returncode == 0, done.stderr
+    found = records(tmp_path / "run")
+    assert len(found) == 20
+    assert all(record.outcome is not Outcome.INVALID for record in found.values())
+    assert threading.active_count() <= before
