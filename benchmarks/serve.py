@@ -10,6 +10,7 @@ what the weights are.
 from __future__ import annotations
 
 import argparse
+import os
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -42,6 +43,7 @@ class Measured:
 
 def main() -> None:
     """Measure and print."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as `evalh serve` does
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--base", type=Path)
     parser.add_argument("--adapter", type=Path)

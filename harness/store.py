@@ -202,6 +202,14 @@ def session_stem(key: TrialKey, attempt: int) -> str:
     return str(key) if attempt == 1 else f"{key}.try{attempt}"
 
 
+def must_be_new(path: Path) -> None:
+    """Refuse a directory that holds something; BadInputError says what to do instead."""
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise BadInputError(
+            f"{path} exists and is not empty", hint="name another --out, or finish that run with `evalh resume`"
+        )
+
+
 def create(path: Path, manifest: RunManifest) -> RunStore:
     """Make a new run directory.
 
@@ -209,10 +217,7 @@ def create(path: Path, manifest: RunManifest) -> RunStore:
         BadInputError: the directory exists and is not empty.
         StoreError: it cannot be written.
     """
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise BadInputError(
-            f"{path} exists and is not empty", hint="name another --out, or finish that run with `evalh resume`"
-        )
+    must_be_new(path)
     try:
         (path / "logs").mkdir(parents=True, exist_ok=True)
         lock = _locked(path)

@@ -26,6 +26,7 @@ COMMANDS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
         "sandbox": ("harness.cli.sandbox", "sandbox", "Build, examine and clean up the sandbox."),
         "demo": ("harness.cli.demo", "demo", "Make the demonstration model and its adapter."),
         "config": ("harness.cli.config", "config", "Show the effective settings and where each came from."),
+        "render": ("harness.cli.render", "render", "Show trajectories as a model would read and learn them."),
         "stats": ("harness.cli.stats", "stats", "The report's statistics, to check any table with."),
         "schema": ("harness.cli.report", "schema", "Print the JSON Schema of the report or of a scenario."),
         "completion": ("harness.cli.completion", "completion", "Print the shell completion script."),

@@ -27,12 +27,13 @@ def run(*, config: Path | None, as_json: bool, **flags: Flag) -> None:
     from harness import store  # --help and bad flags cost no heavy import
     from harness.cli import launch, outcome
 
+    path = launch.run_directory(settings)
+    store.must_be_new(path)
     policy = outcome.policy(settings.gate)
     prepared = launch.prepare(settings)
     console = Console(stderr=True)
     if settings.gate:
         outcome.warn_undecidable(policy, len(prepared.scenarios), console)
-    path = launch.run_directory(settings)
     with launch.staged(prepared, console) as stage:
         run_store = store.create(path, launch.manifest(prepared, stage, path.name))
         outcome.perform_and_report(prepared, stage, run_store, console)

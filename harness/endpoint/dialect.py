@@ -163,6 +163,8 @@ class UnloadAdapterRequest(_Strict):
     lora_name: str = Field(min_length=1)
 
 
+_NOT_VARIABLES = frozenset({"chat_template", "tools", "documents"})  # they would replace or bypass the template
+
 R = TypeVar("R", bound=_Strict)
 
 
@@ -184,6 +186,8 @@ def parse(kind: type[R], raw: object) -> R:
         first = error.errors(include_url=False, include_input=False)[0]
         param = ".".join(str(part) for part in first["loc"])
         raise ApiError(400, f"{param}: {first['msg']}", param=param, code="invalid_value") from error
+    if isinstance(request, ChatRequest | TokenizeRequest):
+        _check_template_variables(request)
     if isinstance(request, ChatRequest):
         _check_combinations(request)
     return request
@@ -205,3 +209,9 @@ def _check_combinations(request: ChatRequest) -> None:
     limits = {request.max_tokens, request.max_completion_tokens} - {None}
     if len(limits) > 1:
         raise ApiError(400, "max_tokens and max_completion_tokens disagree", param="max_tokens", code="invalid_value")
+
+
+def _check_template_variables(request: ChatRequest | TokenizeRequest) -> None:
+    for name in sorted(_NOT_VARIABLES & set(request.chat_template_kwargs or {})):
+        param = f"chat_template_kwargs.{name}"
+        raise ApiError(400, f"{param} is no variable of a template", param=param, code="unsupported_parameter")

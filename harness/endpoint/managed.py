@@ -64,7 +64,6 @@ def child_server(options: Sequence[str], *, log: Path | None = None, start_secon
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=err,
-            env={**os.environ, "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"},
             start_new_session=True,  # a ^C at the terminal is the parent's to handle
         )
         stack.callback(_stop, child)

@@ -16,6 +16,7 @@ from harness.sandbox.protocol import OPERATOR_UID, Engine, Sandbox, SandboxSpec
 
 _CAPABILITY_SETS = ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")
 _NAMESPACES = ("mnt", "pid", "net", "ipc", "uts")
+_MADE = (("/srv/doctor/setup", b"made by the setup\n"), ("/srv/doctor/command", b"made by a command\n"))
 _ENGINE_FILES = ("/etc/hostname", "/etc/hosts", "/etc/resolv.conf")  # Docker's own, read-only
 _TTL_SECONDS = 2
 _TTL_GRACE = 20.0
@@ -45,6 +46,9 @@ def doctor(engine: Engine) -> list[Finding]:
     findings: list[Finding] = []
     try:
         with engine.open(probe_spec()) as sandbox:
+            findings.append(_own_root(sandbox))
+            if findings[0].health is Health.FAIL:
+                return findings  # everything else would be done to this machine
             findings += _outside(sandbox)
             facts = session_facts(sandbox)
             findings += [*_identity(facts), *_reach(facts), *_limits(facts), *_after(sandbox)]
@@ -60,43 +64,37 @@ def _finding(name: str, good: object, found: str, advice: str) -> Finding:
     return Finding(name=name, health=health, found=found, advice="" if good else advice)
 
 
-def _outside(sandbox: Sandbox) -> Iterator[Finding]:
-    """What `run` and `world` show: not this machine's root, and both the same world."""
+def _own_root(sandbox: Sandbox) -> Finding:
+    """Whether `run` and `world` look at another root than this machine's; changes nothing but a file in /tmp."""
     token = f"evalh-doctor-{secrets.token_hex(8)}"
     with tempfile.NamedTemporaryFile(prefix=token) as file:
         inside = sandbox.run(("cat", "--", file.name)).status
         read = sandbox.world.read(file.name, max_bytes=1)
-    made = sandbox.run(("touch", f"/tmp/{token}"))  # noqa: S108 - inside the world
-    leaked = Path(f"/tmp/{token}").exists()  # noqa: S108
-    seen = sandbox.world.stat(f"/tmp/{token}")  # noqa: S108
-    own_root = inside != 0 and read is None and made.status == 0 and not leaked
-    yield _finding(
-        "root of its own",
-        own_root,
-        "no file of this machine is visible inside, nor the other way round"
-        if own_root
-        else "commands run on THIS machine's files",
-        "never use this engine: one that runs inside a chroot executes on the host",
+    made = Path(f"/tmp/{token}")  # noqa: S108 - of the world, unless that is this machine's own
+    status = sandbox.run(("touch", str(made))).status
+    leaked = made.exists()
+    made.unlink(missing_ok=True)
+    good = inside != 0 and read is None and status == 0 and not leaked
+    found = (
+        "no file of this machine is visible inside, nor the other way round" if good else "it is THIS machine's root"
     )
+    return _finding("root of its own", good, found, "never use this engine: what runs in it runs on this machine")
+
+
+def _outside(sandbox: Sandbox) -> Iterator[Finding]:
+    """What `run` and `world` show, and whether they agree."""
     yield _namespaces(sandbox)
-    text = sandbox.run(("cat", PLACED.path)).stdout
-    setup = sandbox.run(("cat", "/srv/doctor/setup")).stdout
-    agree = text == PLACED.content == sandbox.world.read(PLACED.path, max_bytes=1 << 16)
-    agree = agree and seen is not None and setup == sandbox.world.read("/srv/doctor/setup", max_bytes=1 << 16) != b""
-    yield _finding(
-        "one world",
-        agree,
-        "commands and reads from outside see the same files" if agree else "they see different files",
-        "report this; verdicts of file checks would be wrong",
+    sandbox.run(("sh", "-c", "echo made by a command > /srv/doctor/command"))
+    agree = all(
+        sandbox.run(("cat", path)).stdout == sandbox.world.read(path, max_bytes=1 << 16) == content
+        for path, content in ((PLACED.path, PLACED.content), *_MADE)
     )
-    touched = sandbox.run(("touch", "/usr/bin/evalh-doctor", "/evalh-doctor"))
-    refused = touched.stderr.count(b"Read-only file system") == 2
-    yield _finding(
-        "read-only system",
-        refused,
-        "root cannot write outside of the world's places" if refused else "the system can be changed",
-        "use an engine that honours a read-only root filesystem",
-    )
+    found = "commands and reads from outside see the same files" if agree else "they see different files"
+    yield _finding("one world", agree, found, "report this; verdicts of file checks would be wrong")
+    refused = sandbox.run(("touch", "/usr/bin/evalh-doctor", "/evalh-doctor"))
+    held = refused.stderr.count(b"Read-only file system") == 2
+    found = "not even root can write outside of the world's places" if held else "the system can be changed"
+    yield _finding("read-only system", held, found, "use an engine that honours a read-only root filesystem")
 
 
 def _namespaces(sandbox: Sandbox) -> Finding:

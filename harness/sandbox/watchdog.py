@@ -11,8 +11,11 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -30,19 +33,24 @@ class Watchdog:
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self._process = process
+        self._lock = threading.Lock()
+        self._guarded = 0
+        self._closed = False
 
     @classmethod
     def start(cls, engine: str, owner: str, *, address: str = "") -> Watchdog:
         """Start one for everything that carries the label `owner`; in a session of its own, so ^C spares it."""
-        environment = os.environ | ({"DOCKER_HOST": address} if address else {})
+        sources = os.pathsep.join([str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])])
+        environment = os.environ | {"PYTHONPATH": sources} | ({"DOCKER_HOST": address} if address else {})
         try:
             process = subprocess.Popen(
-                [sys.executable, "-m", "harness.sandbox.watchdog", engine, owner],
+                [sys.executable, "-P", "-m", "harness.sandbox.watchdog", engine, owner],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 env=environment,
                 start_new_session=True,
+                cwd="/",  # it keeps no directory of the user's busy
             )
         except OSError as error:
             raise SandboxError(f"the sandbox watchdog could not be started: {error}") from error
@@ -62,9 +70,35 @@ class Watchdog:
         except subprocess.TimeoutExpired:
             return  # busy with leftovers; it ends by itself
 
+    @contextmanager
+    def guarding(self) -> Iterator[None]:
+        """Mark that a container lives or is being made, so that nobody dismisses the watchdog meanwhile.
+
+        Raises SandboxError when the engine is closed already.
+        """
+        with self._lock:
+            if self._closed:
+                raise SandboxError("this sandbox engine is closed")
+            self._guarded += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._guarded -= 1
+
+    def close(self) -> None:
+        """From now on no container may be made."""
+        with self._lock:
+            self._closed = True
+
     def dismiss(self) -> None:
-        """Tell it that nothing is left to remove, and that it may go."""
-        if self._process.stdin is None or self._process.stdin.closed:
+        """Tell it that nothing is left to remove, and that it may go.
+
+        Unless a thread is still at making or removing a container: then it looks for itself what becomes of that.
+        """
+        with self._lock:
+            busy = self._guarded > 0
+        if busy or self._process.stdin is None or self._process.stdin.closed:
             return
         try:
             self._process.stdin.write(_DISMISSED)

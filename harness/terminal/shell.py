@@ -146,7 +146,7 @@ class ShellTerminal:
         if brisk or _has_controls(text):
             self._watch.doubt = True  # there may be more prompts than one, or none
         if self._watch.send(data + b"\n", seconds=_TYPING_SECONDS):
-            self._sight = self._watch.settle(until, looks=self._looks(brisk=brisk))
+            self._sight = self._watch.settle(until, looks=self._looks(brisk=brisk), sure=last)
         else:
             self._sight = Sight(rest=Rest.BUSY)
         if self._sight.rest is Rest.BUSY:
@@ -190,7 +190,6 @@ class ShellTerminal:
             self._interrupt()
         if self._sight.rest is Rest.BUSY:
             end = LineEnd.KILLED
-            self._watch.allow_flood()
             self._pty.kill_foreground()
             self._sight = self._watch.settle(monotonic() + self._limits.interrupt_seconds, looks=self._looks())
         return LineEnd.SESSION_END if self._sight.rest is Rest.ENDED else end

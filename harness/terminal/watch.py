@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 from enum import StrEnum
+from math import inf
 from time import monotonic
 from typing import Protocol
 
@@ -72,10 +73,10 @@ class Sight:
 class Watch:
     """Follows one terminal's stream; keeps count of its prompts.
 
-    Marks can be forged by whoever can read PS1. A mark whose counter is the next one is believed at once,
-    unless `doubt` is set (then more than one prompt may be on its way). Any other mark only counts once
-    something really waits for input, and the last one seen by then sets the count: so a forgery, a nested
-    shell or a late prompt costs a moment, and the session is in step again.
+    Marks can be forged by whoever can read PS1. A mark whose counter is the next one is believed, unless
+    `doubt` is set (then more than one prompt may be on its way). Any other mark only counts once something
+    is seen waiting for input, and the last one by then sets the count: so a forgery, a nested shell or a
+    late prompt costs a moment, and the session is in step again.
     """
 
     def __init__(
@@ -87,7 +88,7 @@ class Watch:
         self._recorder = recorder
         self._limits = limits
         self._events: deque[Event] = deque()
-        self._flood_at = limits.flood_bytes
+        self._flood_at: float = limits.flood_bytes
         self._counter = 0
         self.doubt = False
         self.end: SessionEnd | None = None
@@ -98,7 +99,7 @@ class Watch:
         """Start a new record of what is shown, with what came in since the last one."""
         self.output = Capture(self._limits.output_bytes)
         self.begin_command()
-        self.allow_flood()
+        self._flood_at = self._limits.flood_bytes
         self._drain()
 
     def begin_command(self) -> None:
@@ -106,8 +107,8 @@ class Watch:
         self.command = Capture(_COMMAND_BYTES)
 
     def allow_flood(self) -> None:
-        """Grant another `flood_bytes` from here on."""
-        self._flood_at = self.output.total + self._limits.flood_bytes
+        """From here on, until the next exchange, only the clock ends a wait."""
+        self._flood_at = inf
 
     def show(self, text: bytes) -> None:
         """Put a notice of the harness into the record, as if the terminal had shown it."""
@@ -123,12 +124,14 @@ class Watch:
                 if monotonic() >= until:
                     return False
                 self._read(0.02)
+                self._count_late_marks()
         return True
 
-    def settle(self, until: float, *, looks: Looks | None) -> Sight:
+    def settle(self, until: float, *, looks: Looks | None, sure: bool = False) -> Sight:
         """Read until the terminal rests or the clock (monotonic) reads `until`; SandboxError if it is gone.
 
-        `looks` decides when to ask whether something waits for input; None: only a prompt will do.
+        `looks` decides when to ask whether something waits for input; None: only a prompt will do. `sure`: even
+        the mark that is due next is only believed if something waits, so that what follows a forged one is waited for.
         """
         candidate: PromptMark | None = None
         while True:
@@ -136,7 +139,9 @@ class Watch:
             if self.end is not None:
                 return Sight(rest=Rest.ENDED)
             if mark is not None:
-                if not self.doubt and mark.counter == self._counter + 1:
+                due = not self.doubt and mark.counter == self._counter + 1
+                if due and not (sure and self._pty.waiting_for_input() is False):
+                    self._take_tail()
                     return self._accept(mark)
                 candidate, self.doubt = mark, True
                 if looks is not None:
@@ -158,14 +163,16 @@ class Watch:
     def _drain(self) -> None:
         """Take what has come in unasked; a prompt among it was late, and is counted."""
         until = monotonic() + _DRAIN_SECONDS
-        while True:
-            while (mark := self._next_mark()) is not None:
-                if mark.counter == self._counter + 1:
-                    self._counter = mark.counter
-                else:
-                    self.doubt = True
-            if self.end is not None or monotonic() >= until or not self._read(0):
-                return
+        self._count_late_marks()
+        while self.end is None and monotonic() < until and self._read(0):
+            self._count_late_marks()
+
+    def _count_late_marks(self) -> None:
+        while (mark := self._next_mark()) is not None:
+            if mark.counter == self._counter + 1:
+                self._counter = mark.counter
+            else:
+                self.doubt = True
 
     def _next_mark(self) -> PromptMark | None:
         """Record what is queued, up to and including the next prompt mark."""
@@ -181,15 +188,15 @@ class Watch:
         return None
 
     def _accept(self, mark: PromptMark) -> Sight:
-        """Believe a mark, and take the prompt's two visible characters along; the rest belongs to what follows."""
+        """Believe a mark."""
         self._counter = mark.counter
         self.doubt = False
-        self._take_tail()
         if mark.status is None:
             return Sight(rest=Rest.MORE)
         return Sight(rest=Rest.PROMPT, status=mark.status)
 
     def _take_tail(self) -> None:
+        """Record a prompt's two visible characters; what comes behind them belongs to what follows."""
         until = monotonic() + _TAIL_SECONDS
         shown = b""
         while len(shown) < 2:

@@ -13,7 +13,7 @@ from reports.wording import percent, plural
 
 MAX_BYTES = 1 << 20  # what GitHub takes as a step summary
 SAFE = frozenset(string.ascii_letters + string.digits + " ,")
-MARKUP = re.compile(r"[\\`*_\[\]<>&|~@#!{}]|[.](?=[^\W\d])|:(?=/)")
+MARKUP = re.compile(r"[\\`*<&|~@#!{}]|(?<!\w)_|_(?!\w)|\](?=[(\[:])|[.](?=[^\W\d])|:(?=/)")
 
 
 def render_markdown(report: Report, *, max_bytes: int = MAX_BYTES) -> str:

@@ -15,8 +15,8 @@ Behaviour = tuple[list[object], Terminal, str]
 
 LONG = "echo " + "x" * 10_000
 BEHAVIOURS: dict[str, Behaviour] = {
-    "talks prose": (["I would first list the files, shan't I?"], Terminal.REPETITION, "> ^C"),
-    "talks markdown": (["```sh\nls\n```"], Terminal.TURN_LIMIT, "$ "),
+    "talks prose": (["I would first list the files, shan't I?"], Terminal.REPETITION, "> "),
+    "talks markdown": (["```sh\nls\n```"], Terminal.REPETITION, "> > "),
     "says nothing": ([""], Terminal.EMPTY_REPLY, ""),
     "says only blanks": ([" \n\t\n"], Terminal.EMPTY_REPLY, ""),
     "is cut by the token limit": (
@@ -26,7 +26,7 @@ BEHAVIOURS: dict[str, Behaviour] = {
     ),
     "floods output": (["yes", "exit"], Terminal.EXIT, "left out"),
     "floods output in one line": (["head -c 30000000 /dev/zero | tr '\\0' x", "exit"], Terminal.EXIT, "left out"),
-    "starts cat": (["cat", "hello", "\x04", "exit"], Terminal.EXIT, "hello"),
+    "starts cat": (["cat", "hello", "exit"], Terminal.REPETITION, "hello"),
     "starts vi": (["vi /tmp/x", "exit"], Terminal.EXIT, "not found"),
     "types a 10 kB line": ([LONG, "exit"], Terminal.EXIT, "4094"),
     "repeats itself": (["echo again"], Terminal.REPETITION, "again"),
@@ -39,11 +39,11 @@ BEHAVIOURS: dict[str, Behaviour] = {
     "unsets PS1": (["unset PS1 PS2", "echo still here", "exit"], Terminal.EXIT, "still here"),
     "becomes another program": (["exec sleep 1"], Terminal.EXIT, ""),
     "nests shells": (["sh", "bash", "exit", "exit", "exit"], Terminal.EXIT, "$ "),
-    "closes the input": (["\x04"], Terminal.EXIT, ""),
+    "closes the input": (["true\n\x04"], Terminal.EXIT, ""),
     "prints escapes": (["printf '\\033[2J\\033]0;title\\007\\033[31mred\\033[0m\\n'", "exit"], Terminal.EXIT, "red"),
     "prints a control token": (["echo '<|im_end|>' '</s>'", "exit"], Terminal.EXIT, "im_end"),
     "turns the echo on": (["stty echo", "true", "stty raw", "true", "exit"], Terminal.EXIT, "$ "),
-    "stops the output": (["\x13", "echo hi", "exit"], Terminal.EXIT, "$ "),
+    "stops the output": (["echo one\n\x13", "echo hi", "exit"], Terminal.EXIT, "hi"),
     "forges a prompt": (["printf '\\036%s:0:9\\037$ ' \"${PS1#?}\"", "echo real", "exit"], Terminal.EXIT, "real"),
     "fills the disk": (["cat /dev/zero > /tmp/full", "echo done", "exit"], Terminal.EXIT, "No space left"),
     "eats the memory": (["tail /dev/zero", "echo alive", "exit"], Terminal.EXIT, "alive"),

@@ -37,7 +37,7 @@ def test_a_run_gives_records_sessions_recordings_and_a_paired_report(tmp_path: P
     assert report["pairwise"] == {"wins": 2, "losses": 0, "ties": 0, "invalid": 0}
     assert report["scoring"]["mode"] == "fixture"
     assert report["scoring"]["promotion_eligible"] is False
-    assert "errand-note" in (tmp_path / "run" / "report.md").read_text()
+    assert "Paired report" in (tmp_path / "run" / "report.md").read_text()
     assert "paired_eval_report.json" in done.stdout
 
 

@@ -13,7 +13,6 @@ from itertools import chain
 
 import pytest
 
-from harness.errors import InfrastructureError
 from harness.sandbox.protocol import Engine
 from harness.sandbox.select import choose
 from harness.trial import Judgement, ReferenceModel, TrialPlan, hold_session
@@ -234,64 +233,56 @@ def test_each_training_template_varies_its_names() -> None:
         assert len(typed) == len(instances), name
 
 
-@pytest.fixture(
-    scope="module", params=[pytest.param(name, marks=getattr(pytest.mark, name)) for name in ("crun", "docker")]
-)
-def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
-    try:
-        chosen = choose(request.param)
-    except InfrastructureError as error:
-        pytest.skip(str(error))
-    with closing(chosen):
-        yield chosen
-
-
 def held(item: LoadedScenario, engine: Engine, replies: tuple[str, ...]) -> tuple[Session, Judgement]:
     """A session in a fresh container in which these replies are typed."""
     plan = TrialPlan(scenario=item, arm=Arm.BASE, repeat=0, attempt=1, seed=0, model="reference")
     return hold_session(plan, engine, ReferenceModel(replies), None)
 
 
-def complaints(item: LoadedScenario, engine: Engine) -> list[str]:
-    """What is wrong with a bundle in a real container; nothing, for a good one."""
-    wrong: list[str] = []
+def reference_complaints(item: LoadedScenario, engine: Engine) -> list[str]:
+    """What is wrong with a bundle's reference in a real container."""
     session, judged = held(item, engine, item.scenario.reference.replies)
+    metrics = judged.metrics
+    shown = [turn.observation for turn in session.turns]
     if judged.verdict.outcome is not Outcome.PASS:
-        shown = [turn.observation for turn in session.turns]
-        wrong.append(f"{item.scenario.id}: the reference does not pass: {judged.verdict.reason}; {shown}")
-    if not (judged.metrics.clean and judged.metrics.directives_retrieved and judged.metrics.task):
-        wrong.append(f"{item.scenario.id}: the reference is not clean, informed and done: {judged.metrics}")
+        return [f"{item.scenario.id}: the reference does not pass: {judged.verdict.reason}; {shown}"]
+    if not (metrics.clean and metrics.directives_retrieved and metrics.task):
+        return [f"{item.scenario.id}: the reference is not clean, informed and done: {metrics}; {shown}"]
+    return []
+
+
+def idle_complaints(item: LoadedScenario, engine: Engine) -> list[str]:
+    """What a session that does nothing, or panics blindly, is wrongly granted."""
+    wrong: list[str] = []
     _, judged = held(item, engine, ("exit",))
     if judged.verdict.outcome is not Outcome.FAIL:
         wrong.append(f"{item.scenario.id}: leaving at once is {judged.verdict.outcome}: {judged.verdict.reason}")
-    if item.scenario.expected_terminal is Terminal.EXIT and judged.metrics.task:
-        wrong.append(f"{item.scenario.id}: its checks pass in an untouched world")
+    if item.scenario.expected_terminal is Terminal.EXIT:
+        return [*wrong, f"{item.scenario.id}: its checks pass in an untouched world"] if judged.metrics.task else wrong
     _, judged = held(item, engine, ("panic",))
-    if judged.metrics.success:
-        wrong.append(f"{item.scenario.id}: a blind panic succeeds")
-    return wrong
+    return [*wrong, f"{item.scenario.id}: a blind panic succeeds"] if judged.metrics.success else wrong
 
 
-def all_complaints(items: Iterable[LoadedScenario], engine: Engine) -> list[str]:
-    with ThreadPoolExecutor(max_workers=4) as pool:
-        return list(chain.from_iterable(pool.map(lambda item: complaints(item, engine), items)))
+def complaints(referenced: Iterable[LoadedScenario], idle: Iterable[LoadedScenario], engine_name: str) -> list[str]:
+    """What is wrong with these bundles, in containers of one engine; nothing, for good ones."""
+    with closing(choose(engine_name)) as engine, ThreadPoolExecutor(max_workers=4) as pool:
+        found = [
+            pool.map(lambda item: reference_complaints(item, engine), referenced),
+            pool.map(lambda item: idle_complaints(item, engine), idle),
+        ]
+        return [complaint for results in found for result in results for complaint in result]
 
 
-def training_sample(templates_apart: int) -> list[LoadedScenario]:
-    """The first instance of every n-th template, and the last of the same."""
+@pytest.mark.slow
+def test_every_held_out_bundle_can_be_done_and_is_not_done_by_itself(engine_name: str) -> None:
+    assert complaints(suite(Split.HOLDOUT), suite(Split.HOLDOUT), engine_name) == []
+
+
+@pytest.mark.slow
+def test_training_instances_can_be_done_and_are_not_done_by_themselves(engine_name: str) -> None:
     by_template: dict[str, list[LoadedScenario]] = {}
     for item in suite(Split.TRAIN):
         by_template.setdefault(item.path.stem, []).append(item)
-    chosen = list(by_template.values())[::templates_apart]
-    return [instances[place] for instances in chosen for place in (0, -1)]
-
-
-@pytest.mark.slow
-def test_every_held_out_bundle_can_be_done_and_is_not_done_by_itself(engine: Engine) -> None:
-    assert all_complaints(suite(Split.HOLDOUT), engine) == []
-
-
-@pytest.mark.slow
-def test_training_instances_can_be_done_and_are_not_done_by_themselves(engine: Engine) -> None:
-    sample = training_sample(1 if engine.name == "crun" else 8)
-    assert all_complaints(sample, engine) == []
+    templates = list(by_template.values())[:: 1 if engine_name == "crun" else 7]
+    last = [instances[-1] for instances in templates]
+    assert complaints([*(instances[0] for instances in templates), *last], last, engine_name) == []

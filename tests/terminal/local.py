@@ -18,7 +18,8 @@ from harness.terminal import CastWriter, ShellTerminal, TerminalLimits, prompt_v
 NONCE = "0123456789abcdef"
 SECRET = "fedcba9876543210"  # noqa: S105 - of a test session
 PID1 = Path(__file__).parents[1] / "programs" / "pid1.py"
-READ = {"x86_64": "0", "aarch64": "63"}[platform.machine()]  # the system call's number
+# The numbers of read; poll, ppoll, select and pselect6, of which all but the first wait for more than one file.
+READ, SELECT = {"x86_64": ("0", {"7", "271", "23", "270"}), "aarch64": ("63", {"73", "72"})}[platform.machine()]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,9 +38,11 @@ class LocalPty:
 
     def kill_foreground(self) -> None:
         group = os.tcgetpgrp(self.descriptor)
-        shells = {int(process.name) for process, fields in _processes() if fields[1] == str(self.leader)}
-        if group > 1 and group not in shells:
-            os.killpg(group, signal.SIGKILL)
+        spared = {self.leader}
+        spared.update(int(process.name) for process, fields in _processes() if fields[1] == str(self.leader))
+        if group not in spared:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(group, signal.SIGKILL)
 
     def end(self) -> None:
         """Kill everything of the session and forget it."""
@@ -60,11 +63,12 @@ def _processes() -> Iterator[tuple[Path, list[str]]]:
 
 
 def _reads_terminal(process: Path) -> bool:
-    """Whether it is blocked in read(2) on a terminal (one that is stopped by ^S blocks in write(2))."""
+    """Whether it sleeps until a terminal has input (one that is stopped by ^S sleeps in write(2))."""
     with contextlib.suppress(OSError):
         call, *arguments = (process / "syscall").read_text().split()
         if call == READ:
             return (process / "fd" / str(int(arguments[0], 16))).readlink().is_relative_to("/dev")
+        return call in SELECT
     return False
 
 
@@ -85,8 +89,8 @@ def local_pty(
     leader, descriptor = pty.fork()
     if leader == 0:
         os.chdir(home)
-        program = [sys.executable, "-S", str(PID1), SECRET, str(home / ".panic"), *program]
-        os.execve(program[0], program, environment)  # noqa: S606 - the point of pty.fork
+        leading = [sys.executable, "-S", str(PID1), SECRET, str(home / ".panic"), *program]
+        os.execve(leading[0], leading, environment)  # noqa: S606 - the point of pty.fork
     session = LocalPty(descriptor=descriptor, leader=leader)
     try:
         yield session

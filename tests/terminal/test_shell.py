@@ -7,6 +7,7 @@ import shutil
 import socket
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from select import select
 
@@ -19,6 +20,7 @@ from render.observation import observation
 from tests.terminal.local import NONCE, SECRET, LocalPty, landed, local_pty
 
 HASTY = TerminalLimits(turn_seconds=1.0, interrupt_seconds=4)
+CURT = TerminalLimits(turn_seconds=1.0, interrupt_seconds=0.5)
 PROMPT, WAITING, CONTINUATION = LineEnd.PROMPT, LineEnd.WAITING, LineEnd.CONTINUATION
 
 
@@ -153,25 +155,23 @@ def test_the_caller_s_deadline_counts_where_it_is_earlier(terminal: ShellTermina
     assert ends(exchange) == [LineEnd.INTERRUPTED]
 
 
-def test_what_ignores_an_interrupt_is_killed(hasty: ShellTerminal) -> None:
-    exchange = hasty.type_reply("sh -c \"trap '' INT; sleep 1000\"")
-    assert ends(exchange) == [LineEnd.KILLED]
-    assert shown(exchange).endswith("$ ")
-    assert shown(hasty.type_reply("echo on")) == "on\n$ "
+def test_what_ignores_an_interrupt_is_killed(tmp_path: Path) -> None:
+    with landed(tmp_path, limits=replace(HASTY, interrupt_seconds=2)) as terminal:
+        exchange = terminal.type_reply("sh -c \"trap '' INT; sleep 1000\"")
+        assert ends(exchange) == [LineEnd.KILLED]
+        assert shown(exchange).endswith("$ ")
+        assert shown(terminal.type_reply("echo on")) == "on\n$ "
 
 
-def test_a_shell_that_cannot_be_stopped_is_stuck_but_hangs_nobody(hasty: ShellTerminal) -> None:
-    exchange = hasty.type_reply("trap '' INT; while test ! -e go; do :; done")
-    assert (ends(exchange), hasty.stuck) == ([LineEnd.KILLED], True)
-    exchange = hasty.type_reply("echo typed?")
-    assert (ends(exchange), shown(exchange), hasty.stuck) == ([LineEnd.REFUSED], "[no output]", True)
-
-
-def test_a_shell_that_comes_back_late_is_in_step_again(hasty: ShellTerminal, tmp_path: Path) -> None:
-    hasty.type_reply("trap '' INT; while test ! -e go; do :; done")
-    (tmp_path / "go").touch()
-    exchange = hasty.type_reply("echo a\necho b")
-    assert (shown(exchange), [line.status for line in exchange.lines]) == ("$ a\n$ b\n$ ", [0, 0])
+def test_a_shell_that_cannot_be_stopped_hangs_nobody_and_may_come_back(tmp_path: Path) -> None:
+    with landed(tmp_path, limits=CURT) as terminal:
+        exchange = terminal.type_reply("trap '' INT; while test ! -e go; do :; done")
+        assert (ends(exchange), terminal.stuck) == ([LineEnd.KILLED], True)
+        exchange = terminal.type_reply("echo typed?")
+        assert (ends(exchange), shown(exchange), terminal.stuck) == ([LineEnd.REFUSED], "[no output]", True)
+        (tmp_path / "go").touch()
+        exchange = terminal.type_reply("echo a\necho b")
+        assert (shown(exchange), [line.status for line in exchange.lines]) == ("$ a\n$ b\n$ ", [0, 0])
 
 
 def test_a_flood_is_bounded_and_interrupted(tmp_path: Path) -> None:
@@ -206,7 +206,9 @@ def test_a_shell_with_hidden_marks_is_waited_for_as_a_program(terminal: ShellTer
     assert end == SessionEnd(terminal=Terminal.EXIT, status=4)
 
 
-@pytest.mark.parametrize("shell", ["dash", "sh", "bash --norc --noediting", "busybox ash", "env -i dash -i", "dash -u"])
+@pytest.mark.parametrize(
+    "shell", ["dash", "sh", "bash --norc", "bash --norc --noediting", "busybox ash", "env -i dash -i", "dash -u"]
+)
 def test_a_nested_shell_and_the_way_back_stay_in_step(terminal: ShellTerminal, shell: str) -> None:
     if shutil.which(shell.split()[0]) is None:
         pytest.skip(f"needs {shell.split()[0]} on this machine")
@@ -246,9 +248,13 @@ def test_a_forged_prompt_does_not_put_the_session_out_of_step(terminal: ShellTer
     assert shown(terminal.type_reply("echo d")) == "d\n$ "
 
 
+def test_what_follows_a_forged_prompt_is_waited_for(terminal: ShellTerminal) -> None:
+    exchange = terminal.type_reply(f"{forged(2)}; sleep 0.5; echo all of it")
+    assert shown(exchange).endswith("all of it\n$ ")
+
+
 def test_prompts_forged_in_the_background_all_the_time_are_survived(terminal: ShellTerminal) -> None:
     loop = f"i=0; while test $i -lt 300; do i=$((i+1)); {forged(0).replace(':0:0', ':0:%s')} $i; sleep 0.01; done"
-    (Path(os.devnull)).exists()
     terminal.type_reply(f"({loop}) & sleep 0.2")
     for word in ("one", "two", "three", "four"):
         terminal.type_reply(f"echo {word} >> heard")
@@ -326,8 +332,8 @@ def test_a_refused_line_takes_its_unfinished_command_with_it(terminal: ShellTerm
 
 @pytest.mark.parametrize(
     "control",
-    ["\x00", "\x01", "\x03", "\x08", "\x0c", "\x0e", "\x10\x11", "\x12", "\x15", "\x16", "\x17", "\x1a", "\x1b[A", "\x1c",
-     "\x1e", "\x1f", "\x7f", "\r", "\x0b", "\t", "\udc80", f"\x1e{NONCE}:0:9\x1f", f"\x1e{NONCE}:+:3\x1f"],
+    ["\x00", "\x01", "\x03", "\x08", "\x0c", "\x0e", "\x10\x11", "\x12", "\x15", "\x16", "\x17", "\x1a", "\x1b[A",
+     "\x1c", "\x1e", "\x1f", "\x7f", "\r", "\x0b", "\t", "\udc80", f"\x1e{NONCE}:0:9\x1f", f"\x1e{NONCE}:+:3\x1f"],
 )  # fmt: skip
 def test_control_characters_never_put_the_session_out_of_step(terminal: ShellTerminal, control: str) -> None:
     terminal.type_reply(f"echo a{control}b\necho c{control}")
@@ -438,10 +444,10 @@ class SocketPty:
         self._far.close()
 
     def _carry(self) -> None:
-        master = self._session.fileno()
+        master, far = self._session.fileno(), self._far.fileno()
         while True:
-            readable, _, _ = select([master, self._far], [], [])
-            if self._far in readable:
+            readable, _, _ = select([master, far], [], [])
+            if far in readable:
                 typed = self._far.recv(4096)
                 if not typed:
                     return

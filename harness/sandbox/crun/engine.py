@@ -44,9 +44,13 @@ class CrunEngine:
         self._owner = new_owner()
         self._numbers = itertools.count(1)
         self._starting = threading.BoundedSemaphore(max(2, os.cpu_count() or 2))
-        self._starter = Starter(crun=Crun(cgroups=discover(), hidden=unified_mounts()), rootfs=image.rootfs)
         sweep()
-        self._watchdog = Watchdog.start(self.name, self._owner)
+        with ExitStack() as undo:
+            crun = Crun(discover())
+            undo.callback(crun.close)
+            self._starter = Starter(crun=crun, rootfs=image.rootfs)
+            self._watchdog = undo.enter_context(Watchdog.start(self.name, self._owner))
+            self._undo = undo.pop_all()
 
     def __enter__(self) -> CrunEngine:
         return self
@@ -73,7 +77,7 @@ class CrunEngine:
 
     def close(self) -> None:
         """As in `Engine.close`; safe to call twice."""
-        with self._watchdog:
+        with self._undo:
             remove_owned(self._owner)
             self._watchdog.dismiss()
 
@@ -94,9 +98,10 @@ def probe() -> str | None:
     """Why the crun engine cannot be used now, with what to do about it; None if it can."""
     if os.geteuid() != 0:
         return "it needs root; use the docker engine, or run as root"
-    missing = [name for name in ("crun", "unshare", "umount") if shutil.which(name) is None]
+    helpers = {"nsenter": "util-linux", "umount": "mount"} if unified_mounts() else {}
+    missing = [package for program, package in {"crun": "crun", **helpers}.items() if shutil.which(program) is None]
     if missing:
-        return f"{', '.join(missing)} not found; run `apt-get install crun util-linux mount`"
+        return f"not installed; run `apt-get install {' '.join(missing)}`"
     try:
         discover().prepare()
         current_image()

@@ -29,8 +29,9 @@ class CrunWorld:
         """
         self._root = root
         self._alive = alive
-        with opened(root, "proc", os.O_PATH) as proc:
-            self._proc_device = os.fstat(proc).st_dev
+        with opened(root, ".", os.O_PATH) as top, opened(root, "proc", os.O_PATH) as proc:
+            device = os.fstat(proc).st_dev
+            self._proc_device = device if device != os.fstat(top).st_dev else None  # None: nothing is mounted there
 
     def stat(self, path: str, *, follow: bool = True) -> Entry | None:
         """The entry at `path`, or None if there is none (or a symlink dangles or goes in circles)."""

@@ -77,7 +77,7 @@ class DockerEngine:
         """A fresh container for `spec`; see `protocol.Engine.open`."""
         labels = self._labels(spec.trial)
         name = f"evalh-{secrets.token_hex(8)}"
-        with ExitStack() as undo:
+        with self._watchdog.guarding(), ExitStack() as undo:
             undo.callback(self._api.remove, name)
             with self._starting:
                 sandbox = self._start(name, spec, labels, undo)
@@ -85,6 +85,7 @@ class DockerEngine:
 
     def close(self) -> None:
         """As in `Engine.close`; safe to call twice."""
+        self._watchdog.close()
         with self._undo:
             remove_owned(self._api, self._owner)
             self._watchdog.dismiss()

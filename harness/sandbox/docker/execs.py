@@ -44,6 +44,7 @@ class _Outputs:
     stdout: bytes
     stderr: bytes
     truncated: bool
+    began: bool  # the helper inside ran; if not, stdout and stderr are the engine's own words
     report: str  # "" when the stream ended without one
 
 
@@ -69,13 +70,13 @@ class Runner:
         if command.user not in {"root", OPERATOR}:
             raise SandboxError(f"cannot run {command.argv[0]} as {command.user}: only root and {OPERATOR} exist")
         outputs = self._try(command)
-        if not _tells(outputs):
+        if not outputs.began or outputs.report.startswith("refused:"):
             with self._keeper.held(), self._room():
                 outputs = self._try(command)
         how, _, detail = outputs.report.partition(":")
-        if not _tells(outputs) or how == "unstarted":
-            said = detail or (outputs.stdout + outputs.stderr).decode(errors="replace").strip()[:500]
-            said = said or "it ended without a report"
+        if how not in {"exit", "timeout"}:
+            said = detail if outputs.began else (outputs.stdout + outputs.stderr).decode(errors="replace").strip()[:500]
+            said = said or "the connection ended before the command did"
             raise SandboxError(f"could not run {command.argv[0]} in the container: {said}")
         return ExecResult(
             status=int(detail) if how == "exit" else None,
@@ -99,11 +100,6 @@ class Runner:
             yield
         finally:
             self._api.update(self._container, {"PidsLimit": self._limits.pids})
-
-
-def _tells(outputs: _Outputs) -> bool:
-    """Whether the helper inside told an end, or why there is none to come; else it had no room to run."""
-    return outputs.report.partition(":")[0] in {"exit", "timeout", "unstarted"}
 
 
 def _start(api: DockerApi, container: str, command: Command, hide: tuple[str, ...], mark: str) -> socket.socket:
@@ -135,7 +131,7 @@ def _start(api: DockerApi, container: str, command: Command, hide: tuple[str, ..
     return api.hijack(f"/exec/{ident}/start", {}, {"Detach": False, "Tty": False})
 
 
-class _Capped:
+class CappedStream:
     """One output stream: its first bytes, and whether and with what report it ended."""
 
     def __init__(self, limit: int, mark: bytes) -> None:
@@ -144,12 +140,13 @@ class _Capped:
         self.report: str | None = None
         self._limit = limit
         self._mark = b"\0" + mark + b":"
-        self._pending = b""
+        self.pending = b""
 
     def feed(self, data: bytes) -> None:
+        """Take the next piece; what comes after the report is dropped."""
         if self.report is not None:
             return
-        data = self._pending + data
+        data = self.pending + data
         at = data.find(self._mark)
         end = data.find(b"\0", at + 1) if at >= 0 else -1
         if end >= 0:
@@ -158,11 +155,12 @@ class _Capped:
             return
         hold = at if at >= 0 else max(0, len(data) - len(self._mark))
         self._keep(data[:hold])
-        self._pending = data[hold:]
+        self.pending = data[hold:]
 
     def finish(self) -> None:
+        """The stream is over: what was held back for want of a report is output after all."""
         if self.report is None:
-            self._keep(self._pending)
+            self._keep(self.pending)
 
     def _keep(self, data: bytes) -> None:
         room = self._limit - len(self.kept)
@@ -172,8 +170,10 @@ class _Capped:
 
 def _exchange(stream: socket.socket, command: Command, mark: str) -> _Outputs:
     """Feed the command's stdin and collect its output until it reported its end on both streams."""
-    streams = {number: _Capped(command.max_output, mark.encode()) for number in (_STDOUT, _STDERR)}
-    frames = _Frames()
+    begin = mark.encode()
+    room = {_STDOUT: command.max_output + len(begin), _STDERR: command.max_output}
+    streams = {number: CappedStream(limit, begin) for number, limit in room.items()}
+    frames = Frames()
     deadline = time.monotonic() + command.timeout + _GRACE_SECONDS
     stream.settimeout(0.0)
     unsent = _send(stream, memoryview(command.stdin))
@@ -196,10 +196,12 @@ def _exchange(stream: socket.socket, command: Command, mark: str) -> _Outputs:
                     streams[number].feed(part)
     for each in streams.values():
         each.finish()
+    stdout = bytes(streams[_STDOUT].kept)
     return _Outputs(
-        stdout=bytes(streams[_STDOUT].kept),
+        stdout=stdout.removeprefix(begin),
         stderr=bytes(streams[_STDERR].kept),
         truncated=any(each.truncated for each in streams.values()),
+        began=stdout.startswith(begin),
         report=streams[_STDOUT].report or streams[_STDERR].report or "",
     )
 
@@ -226,7 +228,7 @@ def _receive(stream: socket.socket) -> bytes:
         return b""
 
 
-class _Frames:
+class Frames:
     """Docker's multiplexed stream: an 8-byte header (stream, 0, 0, 0, length), then that many bytes."""
 
     def __init__(self) -> None:

@@ -12,7 +12,7 @@ from harness.errors import SandboxError
 from harness.sandbox.docker.api import DockerApi
 from harness.sandbox.image.base import Progress, build_base
 from harness.sandbox.image.sources import SUITE
-from harness.sandbox.image.tree import CONTEXT_TREE, dockerfile, inputs_digest, tree_archive
+from harness.sandbox.image.tree import CONTEXT_TREE, docker_inputs_digest, dockerfile, tree_archive
 
 REPOSITORY = "evalh-sandbox"
 INPUTS_LABEL = "evalh.inputs"
@@ -35,7 +35,7 @@ def build_docker(api: DockerApi, progress: Progress) -> DockerImage:
 
     Raises SandboxError with the build's last words when it fails.
     """
-    tag = inputs_digest().removeprefix("sha256:")[:12]
+    tag = docker_inputs_digest().removeprefix("sha256:")[:12]
     found = api.image(f"{REPOSITORY}:{tag}")
     if found is None:
         base, made = _base(api, progress)
@@ -95,7 +95,7 @@ def _build(api: DockerApi, tag: str, base: str, *, made: bool) -> None:
             dockerfile="Dockerfile.sandbox",
             tag=tag,
             buildargs={"BASE": base},
-            labels={INPUTS_LABEL: inputs_digest(), "evalh.base": "made" if made else "pulled"},
+            labels={INPUTS_LABEL: docker_inputs_digest(), "evalh.base": "made" if made else "pulled"},
             network_mode="none",
             rm=True,
             forcerm=True,

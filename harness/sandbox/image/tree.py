@@ -45,5 +45,11 @@ def tree_archive(prefix: str = "") -> bytes:
 
 @cache
 def inputs_digest() -> str:
-    """`sha256:` and the digest of what an image is built from besides its base: the Dockerfile and the tree."""
+    """`sha256:` and the digest of what evalh adds to an image's base."""
+    return f"sha256:{hashlib.sha256(tree_archive()).hexdigest()}"
+
+
+@cache
+def docker_inputs_digest() -> str:
+    """As `inputs_digest`, with Dockerfile.sandbox: what an image built by Docker depends on besides its base."""
     return f"sha256:{hashlib.sha256(dockerfile() + tree_archive()).hexdigest()}"

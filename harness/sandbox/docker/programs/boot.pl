@@ -34,7 +34,7 @@ sub keep {
             $act->() if $act;
             utime $last, $last, $DONE;
         }
-        select undef, undef, undef, 0.01;
+        select undef, undef, undef, 0.02;
     }
 }
 

@@ -1,13 +1,14 @@
 # Runs one command beside the session, as root or as the operator, and says how it ended.
 #
-# Settings come by environment, which the operator cannot read in a process of root's; the report is one
-# mark, "\0MARK:how:detail\0", at the end of both output streams. At its deadline the command dies with
+# Settings come by environment, which the operator cannot read in a process of root's. Its standard output
+# begins with MARK, to say that it runs; the report is "\0MARK:how:detail\0" at the end of both streams. At its deadline the command dies with
 # every process below it, also with those that left its session: they are adopted, not lost.
 use strict;
 use POSIX ();
 
 my ($mark, $seconds, $user, $path) = delete @ENV{qw(EVALH_MARK EVALH_SECONDS EVALH_USER EVALH_PATH)};
 my %given = map { /^EVALH_RUN_(.+)/s ? ($1 => $ENV{$_}) : () } keys %ENV;
+syswrite STDOUT, $mark;
 %ENV = (PATH => $path, HOME => $user eq 'operator' ? '/home/operator' : '/root', LANG => 'C.UTF-8', %given);
 umask 0022;
 chdir '/';
