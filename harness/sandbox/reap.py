@@ -39,8 +39,7 @@ def reap(*, everything: bool = False) -> Reaped:
         try:
             found = find(engine)
             doomed = [each for each in found if everything or each.abandoned]
-            for owner in sorted({each.owner for each in doomed}):
-                _remove(engine, owner)
+            _remove(engine, doomed)
         except SandboxError as error:
             unreachable.append(f"{engine}: {error}")
             continue
@@ -87,14 +86,20 @@ def _find_docker() -> tuple[Found, ...]:
         )
 
 
-def _remove(engine: str, owner: str) -> None:
+def _remove(engine: str, doomed: list[Found]) -> None:
+    """Remove containers, and with them whatever else is left of their owners."""
+    owners = sorted({each.owner for each in doomed} - {""})
     if engine == "docker":
         from harness.sandbox.docker.api import DockerApi  # heavy
         from harness.sandbox.docker.remove import remove_owned
 
         with DockerApi() as api:
-            remove_owned(api, owner)
+            for each in doomed:
+                api.remove(each.id)
+            for owner in owners:
+                remove_owned(api, owner)
         return
     from harness.sandbox import crun
 
-    crun.remove_owned(owner)
+    for owner in owners:
+        crun.remove_owned(owner)

@@ -15,7 +15,7 @@ from harness.cli.settings import effective
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-COMMAND = re.compile(r"^(?:    |\$ )?evalh (?P<arguments>[a-z].*?)(?:\s+#.*)?$", re.MULTILINE)
+COMMAND = re.compile(r"^(?:    |\$ )?evalh (?P<arguments>[a-z].*?)(?:\s+#.*|\s{2,}.*)?$", re.MULTILINE)
 PYTHON = re.compile(r"^```python\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -31,14 +31,15 @@ def _commands() -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize(("page", "arguments"), _commands())
 def test_every_command_in_the_docs_exists_with_its_flags(page: str, arguments: str) -> None:
-    words = shlex.split(arguments.replace(" …", ""))
+    words = shlex.split(re.sub(r"[\[\]…]", " ", arguments))
     with click.Context(cli) as context:
         command: click.Command = cli
         while isinstance(command, click.Group) and words:
             _, found, words = command.resolve_command(context, words)
             assert found is not None
             command = found
-        assert command.make_context("evalh", words) is not None
+    known = {flag for parameter in command.params for flag in (*parameter.opts, *parameter.secondary_opts)}
+    assert {word.partition("=")[0] for word in words if word.startswith("-")} <= known | {"--help"}
 
 
 def test_the_docs_show_commands_at_all() -> None:

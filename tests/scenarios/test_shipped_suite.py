@@ -274,11 +274,13 @@ def complaints(referenced: Iterable[LoadedScenario], idle: Iterable[LoadedScenar
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_every_held_out_bundle_can_be_done_and_is_not_done_by_itself(engine_name: str) -> None:
     assert complaints(suite(Split.HOLDOUT), suite(Split.HOLDOUT), engine_name) == []
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_training_instances_can_be_done_and_are_not_done_by_themselves(engine_name: str) -> None:
     by_template: dict[str, list[LoadedScenario]] = {}
     for item in suite(Split.TRAIN):

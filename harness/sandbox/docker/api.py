@@ -47,6 +47,7 @@ class DockerApi:
                 hint="forward its socket (ssh -L) and set DOCKER_HOST to the forwarded one",
             )
         with self.failures(f"reaching the Docker engine at {self.address}"):
+            self._connect().close()
             self.client = APIClient(base_url=self.address, version="auto", timeout=seconds, max_pool_size=64)
         self.client.headers["Accept-Encoding"] = "identity"  # archives are read as they come, not worth compressing
 

@@ -12,10 +12,12 @@ from harness.errors import SandboxError
 from harness.sandbox.docker.api import DockerApi
 from harness.sandbox.image.base import Progress, build_base
 from harness.sandbox.image.sources import SUITE
-from harness.sandbox.image.tree import CONTEXT_TREE, docker_inputs_digest, dockerfile, tree_archive
+from harness.sandbox.image.tree import CONTEXT_TREE, docker_inputs_digest, dockerfile, inputs_digest, tree_archive
 
 REPOSITORY = "evalh-sandbox"
 INPUTS_LABEL = "evalh.inputs"
+_BASE_LABEL = "evalh.base"
+_MADE = "made"
 _DEBIAN = ("debian", f"{SUITE}-slim")
 _MADE_BASE = ("evalh-base", SUITE)
 _BUILD_SECONDS = 600
@@ -35,21 +37,35 @@ def build_docker(api: DockerApi, progress: Progress) -> DockerImage:
 
     Raises SandboxError with the build's last words when it fails.
     """
-    tag = docker_inputs_digest().removeprefix("sha256:")[:12]
-    found = api.image(f"{REPOSITORY}:{tag}")
-    if found is None:
+    name = image_name()
+    found = _labels(api, name)
+    if found.get(INPUTS_LABEL) != docker_inputs_digest():
         base, made = _base(api, progress)
         progress(f"docker: building on {base}")
-        _build(api, f"{REPOSITORY}:{tag}", base, made=made)
-        found = api.image(f"{REPOSITORY}:{tag}")
-    if found is None:
+        _build(api, name, base, made=made)
+        found = _labels(api, name)
+    image = api.image(name)
+    if image is None:
         raise SandboxError("the Docker engine built an image, but does not have it", hint="build again")
     with api.failures("tagging the image"):
-        api.client.tag(found, REPOSITORY, "latest", force=True)
-        about = api.client.inspect_image(found)  # type: ignore[no-untyped-call] # the stubs lack its types
-        labels = about["Config"]["Labels"] or {}
-    progress(f"docker: {REPOSITORY}:{tag}")
-    return DockerImage(id=found, tag=f"{REPOSITORY}:{tag}", base_made=labels.get("evalh.base") == "made")
+        api.client.tag(image, REPOSITORY, "latest", force=True)
+    progress(f"docker: {name}")
+    return DockerImage(id=image, tag=name, base_made=found.get(_BASE_LABEL) == _MADE)
+
+
+def image_name() -> str:
+    """The name under which the image of this evalh's own files is found."""
+    return f"{REPOSITORY}:{inputs_digest().removeprefix('sha256:')[:12]}"
+
+
+def _labels(api: DockerApi, name: str) -> dict[str, str]:
+    """The labels of an image; empty where there is no such image."""
+    image = api.image(name)
+    if image is None:
+        return {}
+    with api.failures("looking at the image"):
+        about = api.client.inspect_image(image)  # type: ignore[no-untyped-call] # the stubs lack its types
+    return dict(about["Config"]["Labels"] or {})
 
 
 def export_docker(api: DockerApi, image: str, target: Path) -> None:
@@ -95,7 +111,7 @@ def _build(api: DockerApi, tag: str, base: str, *, made: bool) -> None:
             dockerfile="Dockerfile.sandbox",
             tag=tag,
             buildargs={"BASE": base},
-            labels={INPUTS_LABEL: docker_inputs_digest(), "evalh.base": "made" if made else "pulled"},
+            labels={INPUTS_LABEL: docker_inputs_digest(), _BASE_LABEL: _MADE if made else "pulled"},
             network_mode="none",
             rm=True,
             forcerm=True,
