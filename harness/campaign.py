@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from time import monotonic
 
 from harness.errors import InfrastructureError
 from harness.sandbox.protocol import Engine, Limits
@@ -17,6 +18,7 @@ from harness.values import Arm, Outcome, TrialKey, TrialRecord
 from scenarios import LoadedScenario
 
 POLL_SECONDS = 0.2  # how soon a stop is noticed while trials run
+HEARTBEAT_SECONDS = 10.0  # between two notes in the audit log that the campaign is alive
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,9 +162,13 @@ def _run_round(
         return None if stop.is_set() else record
 
     pending: set[Future[TrialRecord | None]] = {pool.submit(one, plan) for plan in plans}
+    beat = monotonic()
     try:
         while pending and not stop.is_set():
             done, pending = wait(pending, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
+            if monotonic() - beat >= HEARTBEAT_SECONDS:
+                beat = monotonic()
+                store.audit("heartbeat", unfinished=len(pending))
             for future in done:
                 if (record := future.result()) is not None:
                     yield record

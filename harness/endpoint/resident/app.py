@@ -22,24 +22,27 @@ from harness.endpoint.resident.service import Service
 CLIENT_GONE = 499  # nobody reads it; it only shows in logs
 
 
-def make_resident_app(service: Service) -> FastAPI:
-    """The app over a running service."""
-    app = web.make_app()
+class _Routes:
+    """The handlers, over one service."""
 
-    async def health() -> Response:
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    async def health(self) -> Response:
         return Response()
 
-    async def show_version() -> JSONResponse:
+    async def version(self) -> JSONResponse:
         return JSONResponse({"version": version("evalh"), "server": "evalh"})
 
-    async def models() -> JSONResponse:
-        return JSONResponse({"object": "list", "data": service.catalogue.cards()})
+    async def models(self) -> JSONResponse:
+        return JSONResponse({"object": "list", "data": self._service.catalogue.cards()})
 
-    async def model(name: str) -> JSONResponse:
-        service.catalogue.find(name)
-        return JSONResponse(next(card for card in service.catalogue.cards() if card["id"] == name))
+    async def model(self, name: str) -> JSONResponse:
+        self._service.catalogue.find(name)
+        return JSONResponse(next(card for card in self._service.catalogue.cards() if card["id"] == name))
 
-    async def chat(request: Request) -> Response:
+    async def chat(self, request: Request) -> Response:
+        service = self._service
         prepared = await service.prepare(parse(ChatRequest, await web.read_json(request)))
         if prepared.request.stream:
             return web.events(service.chunks(prepared))
@@ -48,31 +51,32 @@ def make_resident_app(service: Service) -> FastAPI:
             return Response(status_code=CLIENT_GONE)
         return JSONResponse(whole(Head.make(prepared.request.model), answer))
 
-    async def tokenize(request: Request) -> JSONResponse:
-        return JSONResponse(await service.tokenize(parse(TokenizeRequest, await web.read_json(request))))
+    async def tokenize(self, request: Request) -> JSONResponse:
+        return JSONResponse(await self._service.tokenize(parse(TokenizeRequest, await web.read_json(request))))
 
-    async def detokenize(request: Request) -> JSONResponse:
-        return JSONResponse(await service.detokenize(parse(DetokenizeRequest, await web.read_json(request))))
+    async def detokenize(self, request: Request) -> JSONResponse:
+        return JSONResponse(await self._service.detokenize(parse(DetokenizeRequest, await web.read_json(request))))
 
-    async def load(request: Request) -> PlainTextResponse:
-        return PlainTextResponse(await service.load(parse(LoadAdapterRequest, await web.read_json(request))))
+    async def load(self, request: Request) -> PlainTextResponse:
+        return PlainTextResponse(await self._service.load(parse(LoadAdapterRequest, await web.read_json(request))))
 
-    async def unload(request: Request) -> PlainTextResponse:
-        return PlainTextResponse(await service.unload(parse(UnloadAdapterRequest, await web.read_json(request))))
+    async def unload(self, request: Request) -> PlainTextResponse:
+        return PlainTextResponse(await self._service.unload(parse(UnloadAdapterRequest, await web.read_json(request))))
 
-    for path, reader in (
-        ("/health", health),
-        ("/version", show_version),
-        ("/v1/models", models),
-        ("/v1/models/{name:path}", model),
+
+def make_resident_app(service: Service) -> FastAPI:
+    """The app over a running service."""
+    app, routes = web.make_app(), _Routes(service)
+    for method, path, handler in (
+        ("GET", "/health", routes.health),
+        ("GET", "/version", routes.version),
+        ("GET", "/v1/models", routes.models),
+        ("GET", "/v1/models/{name:path}", routes.model),
+        ("POST", "/v1/chat/completions", routes.chat),
+        ("POST", "/tokenize", routes.tokenize),
+        ("POST", "/detokenize", routes.detokenize),
+        ("POST", "/v1/load_lora_adapter", routes.load),
+        ("POST", "/v1/unload_lora_adapter", routes.unload),
     ):
-        app.add_api_route(path, reader, methods=["GET"], response_model=None)
-    for path, writer in (
-        ("/v1/chat/completions", chat),
-        ("/tokenize", tokenize),
-        ("/detokenize", detokenize),
-        ("/v1/load_lora_adapter", load),
-        ("/v1/unload_lora_adapter", unload),
-    ):
-        app.add_api_route(path, writer, methods=["POST"], response_model=None)
+        app.add_api_route(path, handler, methods=[method], response_model=None)
     return app
