@@ -36,7 +36,7 @@ concurrency_option = click.option(
 out_option = click.option(
     "--out", type=click.Path(path_type=Path), default=ADAPTER, show_default=True, help="the adapter's directory"
 )
-steps_option = click.option("--steps", type=click.IntRange(1), default=80, show_default=True, help="of training")
+steps_option = click.option("--steps", type=click.IntRange(1), default=240, show_default=True, help="of training")
 seed_option = click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="of training")
 threads_option = click.option("--threads", type=click.IntRange(1), help="of the CPU [default: all it may use]")
 

@@ -41,7 +41,7 @@ class RunSettings(BaseModel):
     endpoint: str | None = Field(None, description="URL of an OpenAI-compatible server; default: the resident one")
     base_model: str | None = Field(None, description="the base's model name at --endpoint")
     tuned_model: str | None = Field(None, description="the tuned model's name at --endpoint")
-    api_key_env: str = Field("OPENAI_API_KEY", description="environment variable that holds the endpoint's key")
+    api_key_env: str = Field("EVALH_API_KEY", description="environment variable that holds the endpoint's key")
     dtype: Literal["auto", "float32", "bfloat16"] = Field("auto", description="dtype of the resident server")
     load_4bit: bool = Field(default=False, description="load the base in 4 bits (CUDA and bitsandbytes)")
     deterministic: bool = Field(default=False, description="one request at a time: the same seed, the same bytes")

@@ -32,8 +32,8 @@ class TrainPlan:
     data: Path = TRAJECTORIES
     base: Path = BASE
     out: Path = ADAPTER
-    steps: int = 80
-    batch_tokens: int = 1000
+    steps: int = 240
+    batch_tokens: int = 500
     learning_rate: float = 1e-3
     warm_up: float = 0.1  # of the steps
     rank: int = 8

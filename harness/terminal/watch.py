@@ -21,6 +21,7 @@ from render.observation import observation
 PROMPT_TAILS = (b"$ ", b"> ")
 _TAIL_SECONDS = 0.25  # for the two visible characters after a mark
 _DRAIN_SECONDS = 0.25
+_PROMPT_MOMENTS = (0.001, 0.004, 0.016)
 _COMMAND_BYTES = 32768  # of a command's text that findings are read from
 
 
@@ -140,7 +141,7 @@ class Watch:
                 return Sight(rest=Rest.ENDED)
             if mark is not None:
                 due = not self.doubt and mark.counter == self._counter + 1
-                if due and not (sure and self._pty.waiting_for_input() is False):
+                if due and not (sure and self._nothing_waits()):
                     self._take_tail()
                     return self._accept(mark)
                 candidate, self.doubt = mark, True
@@ -186,6 +187,14 @@ class Watch:
             else:
                 self._record(event.raw)
         return None
+
+    def _nothing_waits(self) -> bool:
+        """Whether nothing reads the terminal, not even after the moment that a shell takes from prompt to read."""
+        for moment in _PROMPT_MOMENTS:
+            if self._pty.waiting_for_input() is not False:
+                return False
+            self._read(moment)
+        return self._pty.waiting_for_input() is False
 
     def _accept(self, mark: PromptMark) -> Sight:
         """Believe a mark."""

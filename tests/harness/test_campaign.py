@@ -63,5 +63,5 @@ def test_a_row_of_invalid_trials_ends_the_campaign_and_a_valid_one_breaks_the_ro
     breaker = Breaker(limit=3)
     for success in (None, None, True, None, None):
         breaker.note(record(success=success))
-    with pytest.raises(InfrastructureError, match="3 trials in a row were INVALID.*the engine is gone"):
+    with pytest.raises(InfrastructureError, match=r"3 trials in a row were INVALID.*the engine is gone"):
         breaker.note(record(success=None))

@@ -10,7 +10,7 @@ from harness.sandbox.protocol import Engine
 from harness.sandbox.select import kind
 
 DOCKER = pytest.param("docker", marks=pytest.mark.docker)
-REMOTE = pytest.param("docker by its interface alone", marks=pytest.mark.docker)
+REMOTE = pytest.param("docker by its interface alone", marks=(pytest.mark.docker, pytest.mark.slow))
 CRUN = pytest.param("crun", marks=pytest.mark.crun)
 
 

@@ -34,18 +34,21 @@ def spec(**changes: object) -> SandboxSpec:
 @dataclass
 class Session:
     sandbox: Sandbox
-    seen: bytes = field(default=b"")
+    seen: bytearray = field(default_factory=bytearray)
 
     def until(self, wanted: bytes, seconds: float = 30.0) -> bytes:
         """What was shown up to and including `wanted`; the rest is kept for the next call."""
         deadline = time.monotonic() + seconds
-        while wanted not in self.seen:
+        looked = 0
+        while (at := self.seen.find(wanted, looked)) < 0:
+            looked = max(0, len(self.seen) - len(wanted))
             ready, _, _ = select.select([self.sandbox.fileno()], [], [], max(0.0, deadline - time.monotonic()))
-            data = os.read(self.sandbox.fileno(), 65536) if ready else b""
-            assert data, f"{wanted!r} did not appear; seen: {self.seen[-2000:]!r}"
+            data = os.read(self.sandbox.fileno(), 65536) if ready and time.monotonic() < deadline else b""
+            assert data, f"{wanted!r} did not appear; it ends: {bytes(self.seen[-300:])!r}"
             self.seen += data
-        shown, _, self.seen = self.seen.partition(wanted)
-        return shown + wanted
+        shown = bytes(self.seen[: at + len(wanted)])
+        del self.seen[: at + len(wanted)]
+        return shown
 
     def prompt(self, seconds: float = 30.0) -> bytes:
         return self.until(PROMPT, seconds)

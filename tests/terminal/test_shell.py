@@ -51,6 +51,16 @@ def test_the_landing_is_everything_up_to_the_first_prompt(tmp_path: Path) -> Non
         terminal.close()
 
 
+def test_a_prompt_that_was_there_before_anyone_looked_is_the_landing(tmp_path: Path) -> None:
+    with local_pty(tmp_path) as session:
+        while not session.waiting_for_input():
+            assert select([session], [], [], 30)[0]
+        terminal = ShellTerminal(session, nonce=NONCE, end_secret=SECRET)
+        assert observation(terminal.landing(30)) == "$ "
+        assert shown(terminal.type_reply("echo on")) == "on\n$ "
+        terminal.close()
+
+
 def test_a_shell_without_a_prompt_is_the_sandbox_s_fault(tmp_path: Path) -> None:
     with local_pty(tmp_path, program=("sh", "-c", "echo no luck; exec sleep 100")) as session:
         terminal = ShellTerminal(session, nonce=NONCE, end_secret=SECRET)

@@ -71,12 +71,13 @@ class CrunEngine:
     def open(self, spec: SandboxSpec) -> Iterator[Sandbox]:
         """A fresh container for `spec`; see `protocol.Engine.open`."""
         container = f"{self._owner}.{next(self._numbers)}"
-        with ExitStack() as undo:
+        with self._watchdog.guarding(), ExitStack() as undo:
             undo.callback(remove, container, self._starter.crun.cgroups)
             yield self._start(container, spec, undo)
 
     def close(self) -> None:
         """As in `Engine.close`; safe to call twice."""
+        self._watchdog.close()
         with self._undo:
             remove_owned(self._owner)
             self._watchdog.dismiss()

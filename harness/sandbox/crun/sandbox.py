@@ -155,18 +155,7 @@ class CrunSandbox:
         variables = (("PATH", SESSION_PATH), ("HOME", home), ("LANG", "C.UTF-8"), *env)
         file, log = self._folder / f"{group}.json", self._folder / f"{group}.log"
         file.write_text(json.dumps(process_config(argv, user=user, env=variables)), encoding="utf-8")
-        exec_argv = ("--log", str(log), "exec", "--process", str(file), self.id)
-        try:
-            process = subprocess.Popen(
-                self._crun.command(group, *exec_argv),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                start_new_session=True,
-                cwd="/",
-            )
-        except OSError as error:
-            raise SandboxError(f"cannot start a command in the sandbox: {error}") from error
+        process = self._spawn(group, "--log", str(log), "exec", "--process", str(file), self.id)
         pumped: Pumped | None = None
         try:
             pumped = pump(process, stdin, timeout=timeout, max_output=max_output)
@@ -186,3 +175,16 @@ class CrunSandbox:
             stderr=pumped.stderr,
             truncated=pumped.truncated,
         )
+
+    def _spawn(self, group: str, *arguments: str) -> subprocess.Popen[bytes]:
+        try:
+            return subprocess.Popen(
+                self._crun.command(group, *arguments),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+                cwd="/",
+            )
+        except OSError as error:
+            raise SandboxError(f"cannot start a command in the sandbox: {error}") from error

@@ -12,7 +12,7 @@ from harness.errors import SandboxError
 from harness.sandbox.docker.api import DockerApi
 from harness.sandbox.image.base import Progress, build_base
 from harness.sandbox.image.sources import SUITE
-from harness.sandbox.image.tree import CONTEXT_TREE, docker_inputs_digest, dockerfile, inputs_digest, tree_archive
+from harness.sandbox.image.tree import CONTEXT_TREE, docker_inputs_digest, dockerfile, tree_archive
 
 REPOSITORY = "evalh-sandbox"
 INPUTS_LABEL = "evalh.inputs"
@@ -55,7 +55,7 @@ def build_docker(api: DockerApi, progress: Progress) -> DockerImage:
 
 def image_name() -> str:
     """The name under which the image of this evalh's own files is found."""
-    return f"{REPOSITORY}:{inputs_digest().removeprefix('sha256:')[:12]}"
+    return f"{REPOSITORY}:{docker_inputs_digest().removeprefix('sha256:')[:12]}"
 
 
 def _labels(api: DockerApi, name: str) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """How long the resident server takes for whole sessions, with and without the reuse of keys and values.
 
-    python benchmarks/serve.py [--base DIR] [--adapter DIR] [--sessions 8] [--turns 4]
+    python -m harness.bench.serve [--base DIR] [--adapter DIR] [--sessions 8] [--turns 4]
 
 Sessions of both arms run side by side, each turn extending its own history as real ones do. Without
 --base, a randomly initialised model of SmolLM2-135M's shape is measured: speed does not depend on
