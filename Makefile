@@ -18,14 +18,14 @@ run: sandbox model ## fine-tune a small real model and evaluate it against its b
 
 test: $(VENV)/.dev sandbox ## every test that this machine can run
 	$(BIN)/evalh demo fetch
-	$(BIN)/pytest -n 2 --dist loadgroup
+	$(BIN)/pytest -n 2 --dist loadfile
 
 check: $(VENV)/.dev ## the inner loop: format, lint, types, imports, fast tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
 	$(BIN)/mypy
-	$(BIN)/pytest -q -n 2 -m "not docker and not crun and not model and not slow"
+	$(BIN)/pytest -q -n 2 --ignore tests/integration -m "not docker and not crun and not model and not slow"
 
 bench: $(VENV)/.dev sandbox ## speeds, each beside a peer or a floor measured in the same run
 	$(BIN)/python -m harness.bench

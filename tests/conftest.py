@@ -5,8 +5,12 @@ from __future__ import annotations
 from functools import cache
 
 import pytest
+from hypothesis import settings
 
 from harness.sandbox.select import kind
+
+settings.register_profile("untimed", deadline=None)  # a slow machine is no failure
+settings.load_profile("untimed")
 
 CRUN = pytest.param("crun", marks=pytest.mark.crun)
 DOCKER = pytest.param("docker", marks=pytest.mark.docker)

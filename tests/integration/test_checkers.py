@@ -56,9 +56,9 @@ BAD: tuple[dict[str, object], ...] = (
 )
 
 
-def test_every_kind_of_check_passes_and_fails_on_a_real_world(reading_engine: Engine) -> None:
+def test_every_kind_of_check_passes_and_fails_on_a_real_world(engine: Engine) -> None:
     placed = PlacedFile(path="/home/operator/placed", content=b"as placed")
-    with reading_engine.open(spec(setup=SETUP, files=(placed,))) as sandbox:
+    with engine.open(spec(setup=SETUP, files=(placed,))) as sandbox:
         landed(sandbox)
         sandbox.kill_operator()
         for check in GOOD:
@@ -120,9 +120,9 @@ TREES = {
 }
 
 
-def test_no_tree_makes_the_listing_anything_but_a_fail(reading_engine: Engine) -> None:
+def test_no_tree_makes_the_listing_anything_but_a_fail(engine: Engine) -> None:
     places = {f"/home/operator/{number}": command for number, command in enumerate(TREES.values())}
-    with reading_engine.open(spec()) as sandbox:
+    with engine.open(spec()) as sandbox:
         session = landed(sandbox)
         for place, command in places.items():
             session.type(f"mkdir {place}; cd {place}; {command}", seconds=120)

@@ -1,0 +1,41 @@
+"""The whole story on the real small model: record in real containers, train briefly, evaluate, compare."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from harness.demo.convert import is_converted
+from harness.demo.places import BASE
+from harness.values import Arm, Outcome
+from tests.integration.command import SUITE, evalh, records
+
+ROOT = Path(__file__).parents[2]
+TRAIN = ROOT / "scenarios" / "train" / "note"
+STEPS = 16
+
+
+@pytest.mark.model
+@pytest.mark.slow
+@pytest.mark.crun
+@pytest.mark.timeout(900)
+@pytest.mark.skipif(not is_converted(ROOT / BASE), reason="needs the demo model: run `make model`")
+def test_a_short_training_on_recorded_trajectories_makes_a_model_that_types_commands(tmp_path: Path) -> None:
+    base = str(ROOT / BASE)
+    recorded = evalh("demo", "record", "--scenarios", str(TRAIN), "--data", "t.jsonl", "--base", base, cwd=tmp_path)
+    assert recorded.returncode == 0, recorded.stderr
+    lines = (tmp_path / "t.jsonl").read_text().splitlines()
+    assert len(lines) > 30
+    assert json.loads(lines[0])["messages"][-1]["role"] == "assistant"
+    arguments = ("--data", "t.jsonl", "--base", base, "--out", "ckpt", "--steps", str(STEPS))
+    trained = evalh("demo", "train", *arguments, cwd=tmp_path, timeout=600)
+    assert trained.returncode == 0, trained.stderr
+    again = ("--scenarios", str(SUITE), "--max-turns", "4", "--max-tokens", "48", "--out", "run")
+    done = evalh("run", "--adapter", "ckpt", *again, cwd=tmp_path, timeout=600)
+    assert done.returncode == 0, done.stderr
+    found = records(tmp_path / "run").values()
+    assert all(record.outcome is not Outcome.INVALID for record in found)
+    assert all(record.metrics.any_command for record in found if record.arm is Arm.TUNED)
+    assert not any(record.metrics.terminated for record in found if record.arm is Arm.BASE)
