@@ -108,7 +108,7 @@ def train(plan: TrainPlan, *, say: Callable[[str], None], on_step: Callable[[Ste
     trajectories = read_trajectories(plan.data)
     with alone(plan.out):
         os.environ.setdefault("HF_HUB_OFFLINE", "1")
-        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads cost far more than they win on busy cores
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning costs busy cores dearly
         identity = _identity(plan)
         if is_current(plan.out, identity):
             say(f"{plan.out} is there, of the same data, base and settings")
