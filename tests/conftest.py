@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import signal
 from functools import cache
 
 import pytest
 from hypothesis import settings
 
 from harness.sandbox.select import kind
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's background job: the commands under test heed ^C
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile("untimed", deadline=None)  # a slow machine is no failure
 settings.load_profile("untimed")

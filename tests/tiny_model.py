@@ -6,6 +6,7 @@ import json
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 CHATML = (
     "{% for message in messages %}"
@@ -89,19 +90,19 @@ def make_tiny_llama(
         max_position_embeddings=max_position_embeddings,
         initializer_range=0.12,
         tie_word_embeddings=False,
-        bos_token_id=None,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
+        **_ends(tokenizer),
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = LlamaForCausalLM(config)
-    model.generation_config = GenerationConfig(
-        eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id, bos_token_id=None
-    )
+    model.generation_config = GenerationConfig(**_ends(tokenizer))
     model.save_pretrained(directory)
     _state_rope_theta(directory / "config.json")
     return directory
+
+
+def _ends(tokenizer: Any) -> dict[str, int | None]:
+    return {"bos_token_id": None, "eos_token_id": tokenizer.eos_token_id, "pad_token_id": tokenizer.pad_token_id}
 
 
 def make_tiny_adapter(

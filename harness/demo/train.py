@@ -70,6 +70,16 @@ class Prepared:
         """How many tokens are learnt in one pass."""
         return sum(example.trained for example in self.examples)
 
+    @property
+    def counts(self) -> dict[str, int]:
+        """The accounting, under the names that the training record has for it."""
+        return {
+            "trajectories": self.trajectories,
+            "examples": len(self.examples),
+            "too_long": self.too_long,
+            "trained_tokens": self.trained_tokens,
+        }
+
 
 def prepare(tokenizer: render.ChatTokenizer, trajectories: Sequence[Trajectory], *, max_tokens: int) -> Prepared:
     """The training examples of the trajectories under the render contract.
@@ -88,7 +98,7 @@ def prepare(tokenizer: render.ChatTokenizer, trajectories: Sequence[Trajectory],
     kept = tuple(example for example in examples if len(example.ids) <= max_tokens)
     if not kept:
         raise RenderError(
-            f"all {len(examples)} examples are longer than {max_tokens} tokens", hint="raise --max-tokens"
+            f"all {len(examples)} examples are longer than {max_tokens} tokens", hint="record shorter sessions"
         )
     return Prepared(examples=kept, trajectories=len(trajectories), too_long=len(examples) - len(kept))
 
@@ -119,24 +129,22 @@ def train(plan: TrainPlan, *, say: Callable[[str], None], on_step: Callable[[Ste
         say(_account(prepared, plan))
         started = monotonic()
         curve = _fit(plan, model, prepared.examples, on_step)
+        seconds = round(monotonic() - started, 1)
         record = TrainingRecord(
             identity=identity,
             chat_template=render.template_digest(tokenizer),
-            trajectories=prepared.trajectories,
-            examples=len(prepared.examples),
-            too_long=prepared.too_long,
-            trained_tokens=prepared.trained_tokens,
             losses=tuple(round(step.loss, 5) for step in curve),
             accuracy=round(curve[-1].accuracy, 5),
-            seconds=round(monotonic() - started, 1),
+            seconds=seconds,
             dtype=computed_in(plan),
             versions=_versions(),
+            **prepared.counts,
         )
         with whole_directory(plan.out) as scratch:
             save_weights(model, scratch)
             (scratch / "README.md").unlink(missing_ok=True)  # an empty form
             write_record(scratch / RECORD, record)
-    say(f"{plan.out} written, loss {curve[0].loss:.3f} to {curve[-1].loss:.3f} in {record.seconds:.0f} s")
+    say(f"{plan.out} written, loss {curve[0].loss:.3f} to {curve[-1].loss:.3f} in {seconds:.0f} s")
     return plan.out
 
 
