@@ -38,7 +38,7 @@ def mcnemar_power(tuned_only: float, base_only: float, n: int, *, alpha: float =
         msg = "power needs probabilities of 0 or more that sum to at most 1, n of at least 1 and alpha in (0, 1)"
         raise ValueError(msg)
     discordant = min(1.0, discordant)
-    if discordant == 0:
+    if discordant * n < NEGLIGIBLE:  # none is ever discordant (and SciPy overflows on the tiniest probabilities)
         return 0.0
     lowest, highest = binom.ppf(NEGLIGIBLE, n, discordant), binom.isf(NEGLIGIBLE, n, discordant)
     m: Counts = np.arange(int(lowest), int(highest) + 1, dtype=np.int64)

@@ -17,6 +17,8 @@ from harness.values import TrialRecord
 from reports import build_report, load_policy, read_report, rebuild_report, report_json, write_reports
 from tests.reports.records import LIVE, invalid, run_of
 
+pytestmark = pytest.mark.slow  # together more than ten seconds: left out of `make check`
+
 ROOT = Path(__file__).parents[2]
 
 

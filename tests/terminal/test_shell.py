@@ -19,6 +19,8 @@ from harness.values import Exchange, LineEnd, SessionEnd, Terminal
 from render.observation import observation
 from tests.terminal.local import NONCE, SECRET, LocalPty, landed, local_pty
 
+pytestmark = pytest.mark.slow  # together more than ten seconds: left out of `make check`
+
 HASTY = TerminalLimits(turn_seconds=1.0, interrupt_seconds=4)
 CURT = TerminalLimits(turn_seconds=1.0, interrupt_seconds=0.5)
 PROMPT, WAITING, CONTINUATION = LineEnd.PROMPT, LineEnd.WAITING, LineEnd.CONTINUATION
