@@ -90,8 +90,8 @@ def local_arms(adapter: Path, base: Path | None) -> Arms:
         base=ModelRef(name=BASE_NAME, path=str(home), digest=checkpoint_digest(home)),
         tuned=ModelRef(name=TUNED_NAME, path=str(adapter), digest=info.digest),
         local=True,
-        control_tokens=render.control_tokens(_tokenizer_files(home)),
-        chat_template_sha256=render.template_digest(_tokenizer_files(home)),
+        control_tokens=render.control_tokens_in(home),
+        chat_template_sha256=_template_digest(home),
     )
 
 
@@ -101,8 +101,8 @@ def remote_arms(base_name: str, tuned_name: str, tokenizer: Path | None = None) 
         base=ModelRef(name=base_name),
         tuned=ModelRef(name=tuned_name),
         local=False,
-        control_tokens=render.control_tokens(_tokenizer_files(tokenizer)) if tokenizer else (),
-        chat_template_sha256=render.template_digest(_tokenizer_files(tokenizer)) if tokenizer else None,
+        control_tokens=render.control_tokens_in(tokenizer) if tokenizer else (),
+        chat_template_sha256=_template_digest(tokenizer) if tokenizer else None,
     )
 
 
@@ -153,33 +153,14 @@ def checkpoint_digest(folder: Path) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _AddedToken:
-    content: str
-    special: bool
+class _Template:
+    """A tokenizer's chat template, read from its files without loading it."""
 
-    def __str__(self) -> str:
-        return self.content
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _TokenizerFiles:
-    """As much of a tokenizer as its files tell without loading it."""
-
-    added_tokens_decoder: Mapping[int, _AddedToken]
     chat_template: str | None
 
 
-def _tokenizer_files(folder: Path) -> _TokenizerFiles:
-    rows: list[object] = []
-    for name, key in (("tokenizer.json", "added_tokens"), ("tokenizer_config.json", "added_tokens_decoder")):
-        table = _json(folder / name).get(key)
-        rows += table.values() if isinstance(table, dict) else table if isinstance(table, list) else []
-    tokens = [
-        _AddedToken(content=str(row["content"]), special=bool(row.get("special")))
-        for row in rows
-        if isinstance(row, dict) and "content" in row
-    ]
-    return _TokenizerFiles(added_tokens_decoder=dict(enumerate(tokens)), chat_template=_template(folder))
+def _template_digest(folder: Path) -> str | None:
+    return render.template_digest(_Template(chat_template=_template(folder)))
 
 
 def _json(path: Path) -> dict[str, object]:
