@@ -18,7 +18,7 @@ from harness.sandbox.docker.local import HostView, host_view
 from harness.sandbox.docker.remove import docker_containers, remove_owned, this_host
 from harness.sandbox.docker.sandbox import DockerSandbox
 from harness.sandbox.docker.seed import GO, SETUP_SCRIPT, Skeleton, read_skeleton, world_archive
-from harness.sandbox.image.tree import docker_inputs_digest
+from harness.sandbox.image.tree import image_name
 from harness.sandbox.owner import new_owner, owner_is_dead
 from harness.sandbox.protocol import Sandbox, SandboxSpec
 from harness.sandbox.watchdog import Watchdog
@@ -150,11 +150,6 @@ class DockerEngine:
             if self._skeleton is None:
                 self._skeleton = read_skeleton(self._api, self._image, self._labels("image"))
             return self._skeleton
-
-
-def image_name() -> str:
-    """The tag of the image that belongs to this version of the sandbox's sources."""
-    return f"evalh-sandbox:{docker_inputs_digest().removeprefix('sha256:')[:12]}"
 
 
 def probe() -> str | None:

@@ -12,9 +12,15 @@ from harness.errors import SandboxError
 from harness.sandbox.docker.api import DockerApi
 from harness.sandbox.image.base import Progress, build_base
 from harness.sandbox.image.sources import SUITE
-from harness.sandbox.image.tree import CONTEXT_TREE, docker_inputs_digest, dockerfile, tree_archive
+from harness.sandbox.image.tree import (
+    CONTEXT_TREE,
+    REPOSITORY,
+    docker_inputs_digest,
+    dockerfile,
+    image_name,
+    tree_archive,
+)
 
-REPOSITORY = "evalh-sandbox"
 INPUTS_LABEL = "evalh.inputs"
 _BASE_LABEL = "evalh.base"
 _MADE = "made"
@@ -51,11 +57,6 @@ def build_docker(api: DockerApi, progress: Progress) -> DockerImage:
         api.client.tag(image, REPOSITORY, "latest", force=True)
     progress(f"docker: {name}")
     return DockerImage(id=image, tag=name, base_made=found.get(_BASE_LABEL) == _MADE)
-
-
-def image_name() -> str:
-    """The name under which the image of this evalh's own files is found."""
-    return f"{REPOSITORY}:{docker_inputs_digest().removeprefix('sha256:')[:12]}"
 
 
 def _labels(api: DockerApi, name: str) -> dict[str, str]:

@@ -12,6 +12,7 @@ from harness.errors import SandboxError
 
 TREE = Path(__file__).parent / "rootfs"
 PROVISION = "usr/local/lib/evalh/provision"
+REPOSITORY = "evalh-sandbox"
 CONTEXT_TREE = "harness/sandbox/image/rootfs"  # as Dockerfile.sandbox names it
 _DOCKERFILE = "Dockerfile.sandbox"
 
@@ -53,3 +54,8 @@ def inputs_digest() -> str:
 def docker_inputs_digest() -> str:
     """As `inputs_digest`, with Dockerfile.sandbox: what an image built by Docker depends on besides its base."""
     return f"sha256:{hashlib.sha256(dockerfile() + tree_archive()).hexdigest()}"
+
+
+def image_name() -> str:
+    """The name, with its tag, of the Docker image of these very inputs."""
+    return f"{REPOSITORY}:{docker_inputs_digest().removeprefix('sha256:')[:12]}"
