@@ -81,6 +81,12 @@ class ParityError(InfrastructureError):
     address = "parity"
 
 
+class ArmsError(InfrastructureError):
+    """The two arms are not what they say they are: alike, swapped, or one leaking into the other."""
+
+    address = "arms"
+
+
 class StoreError(InfrastructureError):
     """The run directory could not be written or read."""
 

@@ -64,6 +64,37 @@ class Message:
     content: str
 
 
+class ParityLevel(StrEnum):
+    """How what a server read can be compared with the local render, strongest first."""
+
+    REPLY_IDS = "reply_ids"  # the prompt's ids come with the reply itself
+    RENDER = "render"  # a route that shows what the server makes of messages
+    TOKENIZE = "tokenize"  # POST /tokenize with messages
+    COUNT = "count"  # only how many tokens the prompt had
+    NONE = "none"  # nothing to compare, or no tokenizer here to compare with
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromptParity:
+    """One prompt compared with its local render; `agrees` is None where this prompt could not be compared."""
+
+    level: ParityLevel
+    agrees: bool | None
+    difference: str = ""  # the first difference and its likely cause, for a person
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParityTally:
+    """The prompts of one trial compared with their local renders."""
+
+    level: ParityLevel  # the weakest that any prompt was compared at
+    prompts: int
+    agreed: int
+    differed: int  # prompts - agreed - differed could not be compared
+    rejoined: int  # replies whose own ids, after their prompt's, do not begin the next prompt
+    first_difference: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Completion:
     """One reply of an endpoint; what the server did not give is None."""
@@ -77,6 +108,7 @@ class Completion:
     completion_ids: tuple[int, ...] | None = None
     logprobs: tuple[float, ...] | None = None
     seconds: float
+    parity: PromptParity | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,7 +189,7 @@ class CheckResult:
 class Failure:
     """Why a trial is INVALID: which part failed (its address) and what it said."""
 
-    address: str  # "sandbox", "endpoint", "checker", "parity" or "harness"
+    address: str  # "sandbox", "endpoint", "checker", "parity", "arms" or "harness"
     message: str
 
 
@@ -220,6 +252,7 @@ class TrialRecord:
     started_at: str  # ISO 8601, UTC
     seconds: float
     engine: str
+    parity: ParityTally | None = None
 
     @property
     def key(self) -> TrialKey:

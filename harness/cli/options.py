@@ -17,6 +17,10 @@ CHOICES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "split": ("holdout", "train"),
         "engine": ("auto", "docker", "crun"),
+        "parity": ("block", "warn", "off"),
+        "liveness": ("block", "warn", "off"),
+        "contract": ("block", "warn"),
+        "serve": ("resident", "vllm"),
         "dtype": ("auto", "float32", "bfloat16"),
     }
 )
@@ -31,6 +35,8 @@ METAVARS: Mapping[str, str] = MappingProxyType(
         "endpoint": "URL",
         "base_model": "NAME",
         "tuned_model": "NAME",
+        "tokenizer": "DIR",
+        "chat_template_kwargs": "JSON",
         "api_key_env": "VAR",
         "gate": "POLICY",
     }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +14,7 @@ from rich.text import Text
 
 import render as contract
 from harness.errors import BadInputError, RenderError
+from harness.tokenizer import load_tokenizer
 from harness.values import Message, Role
 
 _HUES = {Role.SYSTEM: "magenta", Role.USER: "cyan", Role.ASSISTANT: "green"}
@@ -53,21 +53,6 @@ def render(*, file: TextIO, directory: Path, as_json: bool, inspect: bool, separ
             click.echo(json.dumps(as_object(shown)))
         else:
             _show(number, shown, tokenizer, console)
-
-
-def load_tokenizer(directory: Path) -> contract.ChatTokenizer:
-    """The tokenizer that is saved in a directory, loaded without a network; BadInputError if there is none."""
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    from transformers import AutoTokenizer
-
-    if not directory.is_dir():
-        raise BadInputError(f"--tokenizer {directory}: no such directory", hint="give a tokenizer's directory")
-    try:
-        tokenizer: contract.ChatTokenizer = AutoTokenizer.from_pretrained(directory)
-    except (OSError, ValueError, ImportError, KeyError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
-        raise BadInputError(f"--tokenizer {directory}: {reason}", hint="give a tokenizer's directory") from error
-    return tokenizer
 
 
 def _variables(options: str) -> dict[str, object]:

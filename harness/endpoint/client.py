@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from threading import Lock
 from time import monotonic
 from types import TracebackType
@@ -24,10 +24,19 @@ class OpenAIEndpoint:
 
     `timeout` is the most seconds that one call may take, retries included. What the server can do
     is probed once for each model, at its first use; nothing that it refuses is sent again.
+    `chat_template_kwargs` are the template's own variables, sent with every conversation.
     """
 
-    def __init__(self, base_url: str, api_key: str | None = None, *, timeout: float = 600.0) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        api_key: str | None = None,
+        *,
+        timeout: float = 600.0,
+        chat_template_kwargs: Mapping[str, object] | None = None,
+    ) -> None:
         self._transport = Transport(parse_address(base_url), api_key, timeout)
+        self._template = {"chat_template_kwargs": dict(chat_template_kwargs)} if chat_template_kwargs else {}
         self._lock = Lock()
         self._probing: dict[str, Lock] = {}
         self._known: dict[str, Capabilities] = {}
@@ -101,7 +110,7 @@ class OpenAIEndpoint:
             EndpointError: unreachable, refused, or an answer that is no reply.
         """
         can = self.probe(model)
-        fields: dict[str, object] = {"temperature": temperature, can.limit_field: max_tokens}
+        fields: dict[str, object] = {"temperature": temperature, can.limit_field: max_tokens, **self._template}
         if top_p != 1.0:
             fields["top_p"] = top_p
         if stop:
@@ -131,6 +140,7 @@ class OpenAIEndpoint:
         if not self.probe(model).tokenize:
             return None
         body = {"model": model, "messages": _plain(messages), "add_generation_prompt": add_generation_prompt}
+        body.update(self._template)
         try:
             answer = self._transport.post(f"{self._transport.address.server}/tokenize", body)
         except RefusedError as error:

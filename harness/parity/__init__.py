@@ -1,0 +1,1 @@
+"""Parity: what the server read, compared on every turn with what the render contract says."""
