@@ -7,9 +7,10 @@ from datetime import UTC, datetime, timedelta
 from statistics import median
 
 from harness.values import Arm, Outcome, TrialRecord
-from reports.gate import decide
+from reports.gate import decide, ineligible
 from reports.metrics import LEVEL, arm_of, compare_metrics
 from reports.pairing import last_attempts, pair_up
+from reports.parity import parity_section
 from reports.plain import plain
 from reports.policy import Policy
 from reports.run_info import RunInfo
@@ -32,12 +33,15 @@ def build_report(records: Iterable[TrialRecord], *, run: RunInfo, policy: Policy
     kept = tuple(last_attempts(records).values())
     pairs, exclusions = pair_up(kept, run.planned)
     valid = [pair for pair in pairs if pair.result is not PairResult.INVALID]
+    parity = parity_section(kept)
     scoring = _scoring(kept, pairs, valid, run)
-    decision = decide(pairs, exclusions, scoring, policy)
+    scoring = scoring.model_copy(update={"promotion_eligible": not ineligible(scoring, parity, policy)})
+    decision = decide(pairs, exclusions, scoring, parity, policy)
     return Report(
         run=_run_section(kept, pairs, run),
         arms=Arms(base=_arm(Arm.BASE, kept, valid), tuned=_arm(Arm.TUNED, kept, valid)),
         scoring=scoring,
+        parity=parity,
         metrics=compare_metrics(pairs),
         pairs=pairs,
         exclusions=exclusions,

@@ -9,8 +9,19 @@ from dataclasses import dataclass
 from harness.errors import InfrastructureError
 from harness.values import Outcome
 from reports.claims import Finding, Status, find, pairs_needed, title
+from reports.parity import parity_doubts
 from reports.policy import Policy, Tier
-from reports.schema import Exclusion, GateResult, Pair, PairResult, Recommendation, Report, Scoring, ScoringMode
+from reports.schema import (
+    Exclusion,
+    GateResult,
+    Pair,
+    PairResult,
+    ParitySection,
+    Recommendation,
+    Report,
+    Scoring,
+    ScoringMode,
+)
 from reports.tally import Imputation
 from reports.wording import percent, plural
 
@@ -44,10 +55,16 @@ class Decision:
 
 def gate(report: Report, policy: Policy) -> Decision:
     """Decide over a report by any policy, from its pairs alone."""
-    return decide(report.pairs, report.exclusions, report.scoring, policy)
+    return decide(report.pairs, report.exclusions, report.scoring, report.parity, policy)
 
 
-def decide(pairs: Sequence[Pair], exclusions: Sequence[Exclusion], scoring: Scoring, policy: Policy) -> Decision:
+def decide(
+    pairs: Sequence[Pair],
+    exclusions: Sequence[Exclusion],
+    scoring: Scoring,
+    parity: ParitySection | None,
+    policy: Policy,
+) -> Decision:
     """Hold every claim against the pairs, then ask whether anything but the model decided."""
     findings = tuple(find(claim, pairs) for claim in policy.claims)
     result, why = _by_claims(findings)
@@ -64,7 +81,8 @@ def decide(pairs: Sequence[Pair], exclusions: Sequence[Exclusion], scoring: Scor
     elif excluded:
         result, why, doubt = _with_excluded(pairs, policy, result, why)
         doubts.append(doubt)
-    if result is GateResult.PASS and not scoring.promotion_eligible:
+    obstacles = ineligible(scoring, parity, policy)
+    if result is GateResult.PASS and obstacles:
         result, why = GateResult.INCONCLUSIVE, "every critical claim is met, but this run may not promote: see below."
     if excluded:
         doubts.insert(0, _exclusion_sentence(len(pairs), exclusions))
@@ -75,7 +93,7 @@ def decide(pairs: Sequence[Pair], exclusions: Sequence[Exclusion], scoring: Scor
             f"{_HEADLINES[result]} by the policy {policy.name}: {why}",
             *(f"[{finding.claim.tier}, {finding.status.replace('_', ' ')}] {finding.sentence}" for finding in findings),
             *doubts,
-            *_ineligible(scoring),
+            *obstacles,
         ),
         findings=findings,
         infrastructure=infrastructure,
@@ -136,7 +154,10 @@ def _exclusion_sentence(pairs: int, exclusions: Sequence[Exclusion]) -> str:
     return f"{len(exclusions)} of {plural(pairs, 'pair')} excluded: {listed}."
 
 
-def _ineligible(scoring: Scoring) -> tuple[str, ...]:
-    script = "not eligible: a script answered, not a model (scoring mode fixture)"
-    reasons = [script] if scoring.mode is ScoringMode.FIXTURE else []
+def ineligible(scoring: Scoring, parity: ParitySection | None, policy: Policy) -> tuple[str, ...]:
+    """Why a run may promote nothing, whatever its numbers are; empty if it may. Each begins with "not eligible:"."""
+    if scoring.mode is ScoringMode.FIXTURE:
+        reasons = ["not eligible: a script answered, not a model (scoring mode fixture)"]
+    else:
+        reasons = [f"not eligible: {doubt}" for doubt in parity_doubts(parity, policy.parity)]
     return (*reasons, *(note for note in scoring.notes if note.startswith("not eligible")))

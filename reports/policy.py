@@ -12,6 +12,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from harness.errors import BadInputError
+from harness.values import ParityLevel
 from reports.plain import plain
 from reports.tally import METRICS
 
@@ -91,12 +92,13 @@ class Claim(_Part):
 
 
 class Policy(_Part):
-    """A named list of claims, and how many invalid pairs the gate bears."""
+    """A named list of claims, how many invalid pairs the gate bears, and how prompts must have been compared."""
 
     schema_version: Literal[1]
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")]
     description: str = ""
     max_invalid_share: Share = 0.2
+    parity: ParityLevel = ParityLevel.TOKENIZE
     claims: Annotated[tuple[Claim, ...], Field(min_length=1, max_length=100)]
 
     @model_validator(mode="after")

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from harness.values import Metrics, Outcome, Terminal
+from harness.values import Metrics, Outcome, ParityLevel, Terminal
 
 SCHEMA_VERSION: Literal[1] = 1
 
@@ -96,6 +96,18 @@ class Scoring(_Part):
     quality_signal: bool = Field(description="true if a model, not a script, was measured on at least one valid pair")
     promotion_eligible: bool
     notes: tuple[str, ...]
+
+
+class ParitySection(_Part):
+    """What the models read on every turn of the valid trials, compared with the render contract."""
+
+    level: ParityLevel = Field(description="how prompts were compared; the weakest way that any of them was")
+    prompts: Count
+    agreed: Count
+    differed: Count
+    unchecked: Count
+    rejoined: Count = Field(description="replies whose own token ids do not begin the next prompt")
+    differences: tuple[str, ...] = Field(description="the first difference of the first trials that have one")
 
 
 class Rate(_Part):
@@ -241,6 +253,7 @@ class Report(_Part):
     run: RunSection
     arms: Arms
     scoring: Scoring
+    parity: ParitySection | None = Field(None, description="null if no valid trial came to a prompt")
     metrics: tuple[Metric, ...]
     pairs: tuple[Pair, ...]
     exclusions: tuple[Exclusion, ...]

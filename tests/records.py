@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from harness.store import ModelRef, RunManifest, Sampling, ScenarioRef
-from harness.values import Arm, Failure, Metrics, Outcome, Terminal, TrialRecord
+from harness.values import Arm, Failure, Metrics, Outcome, ParityLevel, ParityTally, Terminal, TrialRecord
 
 DIGEST = "sha256:" + "0" * 64
 
@@ -54,6 +54,21 @@ def record(
         started_at="2026-01-01T00:00:00.000+00:00",
         seconds=1.5,
         engine="crun",
+        parity=compared(3) if valid else None,
+    )
+
+
+def compared(
+    prompts: int, *, level: ParityLevel = ParityLevel.REPLY_IDS, differed: int = 0, first: str = ""
+) -> ParityTally:
+    """A trial's prompts, all of them compared with the render contract."""
+    return ParityTally(
+        level=level,
+        prompts=prompts,
+        agreed=prompts - differed,
+        differed=differed,
+        rejoined=0,
+        first_difference=first,
     )
 
 

@@ -6,6 +6,7 @@ import re
 import string
 from collections.abc import Iterable, Sequence
 
+from reports.parity import parity_sentence
 from reports.plain import plain
 from reports.schema import Pair, Report, ScoringMode, TrialSummary
 from reports.views.text import archetype_cells, arm_cells, exclusion_text, legend, metric_cells
@@ -80,7 +81,10 @@ def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def _notes(report: Report) -> str:
-    return "".join(f"> {escape(note)}\n>\n" for note in report.scoring.notes)
+    notes = [escape(f"What the models read: {parity_sentence(report.parity)}")]
+    notes += [code(difference) for difference in (report.parity.differences if report.parity else ())]
+    notes += [escape(note) for note in report.scoring.notes]
+    return "".join(f"> {note}\n>\n" for note in notes)
 
 
 def _section(heading: str, noun: str, lines: Sequence[str], room: int) -> str:

@@ -8,6 +8,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from reports.parity import parity_sentence
 from reports.plain import plain
 from reports.schema import ArmSection, Exclusion, GateResult, Metric, PairedTestName, Rate, Report, ScoringMode
 from reports.wording import difference_text, fraction, fraction_with_interval, p_text, percent, plural
@@ -49,6 +50,7 @@ def _parts(report: Report, width: int) -> list[RenderableType]:
         parts += [_archetypes(report), Text()]
     if report.exclusions:
         parts += [*_exclusions(report), Text()]
+    parts += [*_parity(report), Text()]
     if report.scoring.notes:
         parts += [*(_line(f"Note: {plain(note)}") for note in report.scoring.notes), Text()]
     return [*parts, *_decision(report)]
@@ -183,6 +185,12 @@ def exclusion_text(exclusion: Exclusion) -> str:
         part = f" ({plain(cause.failed_part)})" if cause.failed_part else ""
         causes.append(f"{cause.arm} {cause.kind}{part}: {plain(cause.reason)}")
     return f"{plain(exclusion.scenario)}.{exclusion.repeat} {'; '.join(causes)}"
+
+
+def _parity(report: Report) -> list[Text]:
+    lines = [_line(f"What the models read: {parity_sentence(report.parity)}")]
+    differences = report.parity.differences if report.parity else ()
+    return lines + [_line(f"  {plain(difference, 600)}") for difference in differences]
 
 
 def _decision(report: Report) -> list[Text]:

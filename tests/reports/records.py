@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from harness.values import Arm, Failure, Metrics, Outcome, Terminal, TrialRecord
 from reports import RunInfo, ScoringMode
+from tests.records import compared
 
 LIVE = RunInfo(id="run-1", mode=ScoringMode.LIVE)
 FIXTURE = RunInfo(id="run-1", mode=ScoringMode.FIXTURE)
@@ -58,6 +59,7 @@ def record(scenario: str, arm: Arm, *, success: bool = True, archetype: str = "n
         started_at="2026-01-02T03:04:05.000+00:00",
         seconds=4.5,
         engine="crun",
+        parity=compared(3 if success else 12),
     )
 
 

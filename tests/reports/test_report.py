@@ -19,6 +19,7 @@ TOP_LEVEL = [
     "run",
     "arms",
     "scoring",
+    "parity",
     "metrics",
     "pairs",
     "exclusions",
