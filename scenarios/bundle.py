@@ -46,13 +46,17 @@ class Landing(_Part):
 
 
 class BundleFile(_Part):
-    """A file of the world: `content` inline, or `source`, a path inside the bundle's folder."""
+    """A file of the world: `content` inline, `source` in the bundle's folder, or a `provider` that evalh ships."""
 
     path: WorldPath
     content: str | None = None
     source: str | None = None
-    mode: Octal = "644"
-    owner: Literal["operator", "root"] = "operator"
+    provider: str | None = None
+    settings: dict[str, str] = Field(default_factory=dict)  # of the provider: where its records lie, how it speaks
+    mode: Octal = Field(default_factory=lambda known: "755" if known.get("provider") else "644")
+    owner: Literal["operator", "root"] = Field(
+        default_factory=lambda known: "root" if known.get("provider") else "operator"
+    )
 
 
 class Setup(_Part):

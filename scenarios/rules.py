@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator
 from itertools import pairwise
 
 from harness.values import Terminal
-from scenarios.bundle import FileMatches, JsonEquals, LineCount, Scenario, Script, TreeEquals
+from scenarios.bundle import BundleFile, FileMatches, JsonEquals, LineCount, Scenario, Script, TreeEquals
 from scenarios.problems import KeyPath, Problem, quoted
+from scenarios.providers import broken_settings
 from scenarios.world_paths import crooked, misplaced
 
 LONGEST_PATTERN = 1000  # characters
@@ -53,10 +54,25 @@ def _files(scenario: Scenario) -> Iterator[Problem]:
             yield Problem(
                 key=(*key, "path"), message="/etc/motd is written from landing.motd", advice="remove one of them"
             )
-        if (file.content is None) == (file.source is None):
-            both = "both content and source" if file.content is not None else "neither content nor source"
-            yield Problem(key=key, message=f"the file has {both}", advice="give exactly one of them")
+        yield from _origin(file, key)
     yield from _clashes(("files",), [(("files", i, "path"), file.path) for i, file in enumerate(scenario.files)])
+
+
+def _origin(file: BundleFile, key: KeyPath) -> Iterator[Problem]:
+    """What is wrong with where a file's bytes come from."""
+    origins = {"content": file.content, "source": file.source, "provider": file.provider}
+    given = [name for name, value in origins.items() if value is not None]
+    if not given:
+        message = "the file has neither content nor source nor provider"
+        yield Problem(key=key, message=message, advice="give exactly one of them")
+    elif len(given) > 1:
+        message = f"the file has both {' and '.join(given)}"
+        yield Problem(key=key, message=message, advice="give exactly one of them")
+    if file.provider is not None:
+        yield from broken_settings(file.provider, file.settings, key)
+    elif file.settings:
+        message = "settings are for a provider, and the file has none"
+        yield Problem(key=(*key, "settings"), message=message, advice="add `provider = ...`, or remove them")
 
 
 def _clashes(where: KeyPath, paths: list[tuple[KeyPath, str]]) -> Iterator[Problem]:

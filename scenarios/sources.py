@@ -1,4 +1,4 @@
-"""The bytes of a scenario's files: inline content, or a source inside the bundle's own folder."""
+"""The bytes of a scenario's files: inline content, a source inside the bundle's own folder, or a provider program."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 
 from scenarios.bundle import BundleFile
 from scenarios.problems import KeyPath, Problem, ProblemError, quoted
+from scenarios.providers import broken_settings, program
 from scenarios.world_paths import crooked
 
 LARGEST_WORLD = 8 << 20  # bytes of all files of one scenario
@@ -65,6 +66,9 @@ class Sources:
     def _content(self, file: BundleFile, key: KeyPath) -> bytes:
         if file.content is not None:
             return file.content.encode()
+        if file.provider is not None:
+            known = not any(broken_settings(file.provider, file.settings, key))
+            return program(file.provider, file.settings) if known else b""  # what is wrong is told by scenarios.rules
         source = file.source or ""
         if source not in self._known:
             self._known[source] = self._read(source, key)

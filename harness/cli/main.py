@@ -23,6 +23,7 @@ COMMANDS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
         "gate": ("harness.cli.report", "gate", "Decide over a run's report by a policy; the exit code says it."),
         "replay": ("harness.cli.replay", "replay", "Show one session as the model and the terminal saw it."),
         "serve": ("harness.cli.serve", "serve", "Serve a base and its adapters over chat completions."),
+        "scenario": ("harness.cli.scenario", "scenario", "Write, prove and compare scenario bundles."),
         "sandbox": ("harness.cli.sandbox", "sandbox", "Build, examine and clean up the sandbox."),
         "demo": ("harness.cli.demo", "demo", "Make the demonstration model and its adapter."),
         "config": ("harness.cli.config", "config", "Show the effective settings and where each came from."),

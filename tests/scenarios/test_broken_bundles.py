@@ -22,7 +22,7 @@ BROKEN = {
         'mode = "755"',
         'xyzzy = "755"',
         "xyzzy",
-        'files[1].xyzzy: there is no key "xyzzy"; the keys here are path, content, source, mode, owner',
+        'files[1].xyzzy: there is no key "xyzzy"; the keys here are path, content, source, provider, settings',
     ),
     "unknown table": (
         "[landing]",
@@ -167,7 +167,7 @@ BROKEN = {
         'content = "Write ready into /home/operator/note.txt, then type exit."\n',
         "",
         "[[files]]",
-        "files[0]: the file has neither content nor source; give exactly one of them",
+        "files[0]: the file has neither content nor source nor provider; give exactly one of them",
     ),
     "variable of the session": (
         "BOARD =",

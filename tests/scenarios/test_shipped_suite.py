@@ -13,14 +13,19 @@ from itertools import chain
 
 import pytest
 
+from harness.errors import BadInputError
 from harness.sandbox.protocol import Engine
 from harness.sandbox.select import choose
+from harness.session import SessionLimits
 from harness.trial import Judgement, ReferenceModel, TrialPlan, hold_session
 from harness.values import Arm, Outcome, Session, Terminal
+from render.control import break_control_tokens
+from scenarios.archetypes import HELD_OUT, SHARED, TRAINED, archetypes
 from scenarios.bundle import Announcement, Scenario, Script, Split
 from scenarios.loader import LoadedScenario, load_dir
+from scenarios.providers import PROVIDERS
 from scenarios.select import select
-from scenarios.suites import shipped
+from scenarios.suites import SUBSETS, pick, shipped, subset
 
 # What every Debian machine has, and the one file name that both sides may use.
 COMMON_PATH_PARTS = frozenset({"", "bin", "etc", "home", "lib", "local", "operator", "opt", "srv", "tmp", "usr", "var"})
@@ -60,7 +65,8 @@ def words_typed(some: Iterable[Scenario]) -> set[str]:
 def path_parts(scenario: Scenario) -> set[str]:
     """The names of all files and directories that a scenario speaks of."""
     paths = re.findall(r"/[\w./+-]+", "\n".join(world_texts(scenario)))
-    return {part.rstrip(".") for path in paths for part in path.split("/")}
+    parts = {part.rstrip(".") for path in paths for part in path.split("/")}
+    return {part for part in parts if len(part) != 1}  # one letter is a command of sed
 
 
 def file_names(scenario: Scenario) -> set[str]:
@@ -89,23 +95,37 @@ def pools() -> set[str]:
 
 def test_there_are_enough_held_out_scenarios_of_enough_archetypes() -> None:
     kinds = Counter(scenario.archetype for scenario in scenarios(Split.HOLDOUT))
-    assert kinds.total() >= 24
-    assert len(kinds) >= 6
-    assert min(kinds.values()) >= 3
+    assert kinds.total() >= 96
+    assert len(kinds) >= 12
+    assert min(kinds.values()) >= 8
 
 
-def test_the_training_split_has_several_hundred_instances_and_no_two_alike() -> None:
-    assert 350 <= len(suite(Split.TRAIN)) <= 450
-    assert len({item.digest for item in suite(Split.TRAIN)}) == len(suite(Split.TRAIN))
-    texts = {"\n".join(world_texts(scenario)) for scenario in scenarios(Split.TRAIN)}
-    assert len(texts) == len(suite(Split.TRAIN))
+@pytest.mark.parametrize("split", Split)
+def test_no_two_scenarios_are_alike(split: Split) -> None:
+    assert len({item.digest for item in suite(split)}) == len(suite(split))
+    texts = {"\n".join(world_texts(scenario)) for scenario in scenarios(split)}
+    assert len(texts) == len(suite(split))
+
+
+def test_every_archetype_says_what_it_measures() -> None:
+    named = {scenario.archetype for split in Split for scenario in scenarios(split)}
+    assert set(archetypes()) == named
+    for said in archetypes().values():
+        assert said.endswith(".")
+        assert said.count(". ") == 0
+    assert len(set(archetypes().values())) == len(named)
+
+
+def test_the_archetypes_are_told_by_the_splits_that_they_are_in() -> None:
+    held, trained = ({scenario.archetype for scenario in scenarios(split)} for split in Split)
+    assert [set(HELD_OUT), set(SHARED), set(TRAINED)] == [held - trained, held & trained, trained - held]
 
 
 @pytest.mark.parametrize("split", Split)
 def test_every_announcement_kind_and_both_terminals_occur(split: Split) -> None:
     assert {scenario.tags.announcement for scenario in scenarios(split)} == set(Announcement)
     panics = sum(scenario.expected_terminal is Terminal.PANIC for scenario in scenarios(split))
-    assert 0.2 <= panics / len(scenarios(split)) <= 0.3
+    assert (0.2 if split is Split.HOLDOUT else 0.15) <= panics / len(scenarios(split)) <= 0.3
 
 
 @pytest.mark.parametrize("split", Split)
@@ -114,15 +134,70 @@ def test_every_archetype_has_an_exit_and_a_panic(split: Split) -> None:
     assert seen == {(kind, end) for kind, _ in seen for end in (Terminal.EXIT, Terminal.PANIC)}
 
 
-@pytest.mark.parametrize("split", Split)
-def test_every_provider_kind_occurs(split: Split) -> None:
-    assert {scenario.tags.provider for scenario in scenarios(split)} == {"file", "readme", "program"}
+def test_every_provider_kind_occurs() -> None:
+    held = {scenario.tags.provider for scenario in scenarios(Split.HOLDOUT)}
+    assert held == {"file", "readme", "program", *PROVIDERS}
+    assert {scenario.tags.provider for scenario in scenarios(Split.TRAIN)} >= {"file", "readme", "program"}
 
 
-def test_the_held_out_suite_ranges_from_easy_to_hard() -> None:
-    assert {scenario.tags.difficulty for scenario in scenarios(Split.HOLDOUT)} >= {1, 2, 3, 4}
-    assert any(scenario.tags.doc_depth > 1 for scenario in scenarios(Split.HOLDOUT))
-    assert any(scenario.critical for scenario in scenarios(Split.HOLDOUT))
+def test_a_provider_is_tagged_where_it_is_installed() -> None:
+    for scenario in scenarios(Split.HOLDOUT):
+        installed = {file.provider for file in scenario.files if file.provider is not None}
+        assert installed == {scenario.tags.provider} & set(PROVIDERS), scenario.id
+
+
+def test_the_held_out_suite_is_spread_over_its_axes() -> None:
+    tags = [scenario.tags for scenario in scenarios(Split.HOLDOUT)]
+    announced = Counter(tag.announcement for tag in tags)
+    assert min(announced.values()) >= len(tags) // 8
+    assert min(Counter(tag.difficulty for tag in tags)[level] for level in (1, 2, 3, 4, 5)) >= 5
+    assert min(Counter(tag.doc_depth for tag in tags)[pages] for pages in (1, 2, 3)) >= 5
+    assert sum(scenario.critical for scenario in scenarios(Split.HOLDOUT)) >= 6
+
+
+def test_the_held_out_suite_ranges_from_two_commands_to_about_twenty() -> None:
+    typed = [
+        sum(len(reply.split("\n")) for reply in scenario.reference.replies) for scenario in scenarios(Split.HOLDOUT)
+    ]
+    assert min(typed) <= 3
+    assert max(typed) >= 18
+
+
+def test_a_session_has_room_for_twice_the_turns_of_its_reference() -> None:
+    for scenario in scenarios(Split.HOLDOUT):
+        turns = scenario.limits.turns or SessionLimits().turns
+        assert turns >= 2 * len(scenario.reference.replies), scenario.id
+
+
+def test_the_fixed_subsets_are_balanced() -> None:
+    by_id = {scenario.id: scenario for scenario in scenarios(Split.HOLDOUT)}
+    for name, most in (("smoke", 1), ("standard-16", 2)):
+        chosen = [by_id[one] for one in subset(name)]
+        assert len({scenario.id for scenario in chosen}) == {"smoke": 8, "standard-16": 16}[name]
+        assert max(Counter(scenario.archetype for scenario in chosen).values()) <= most
+        assert {scenario.tags.announcement for scenario in chosen} == set(Announcement)
+        panics = sum(scenario.expected_terminal is Terminal.PANIC for scenario in chosen)
+        assert 0.2 <= panics / len(chosen) <= 0.3
+    standard = [by_id[one] for one in subset("standard-16")]
+    assert {scenario.archetype for scenario in standard} == {scenario.archetype for scenario in by_id.values()}
+    assert {scenario.tags.difficulty for scenario in standard} == {1, 2, 3, 4, 5}
+
+
+def test_sixteen_without_a_seed_are_the_standard_sixteen() -> None:
+    loaded = suite(Split.HOLDOUT)
+    assert tuple(item.scenario.id for item in pick(loaded, 16, None)) == subset("standard-16")
+    assert tuple(item.scenario.id for item in pick(loaded, "smoke", 5)) == subset("smoke")
+    assert pick(loaded, 16, 0) == select(loaded, 16, 0)
+    assert pick(loaded, 12, None) == select(loaded, 12, 0)
+    assert pick(suite(Split.TRAIN), 16, None) == select(suite(Split.TRAIN), 16, 0)
+    assert pick(loaded, None, None) == select(loaded, None, 0)
+
+
+def test_a_subset_is_not_taken_from_other_scenarios() -> None:
+    with pytest.raises(BadInputError, match="archive-press-strikes is not among"):
+        pick(suite(Split.TRAIN), "smoke", None)
+    with pytest.raises(BadInputError, match="there is no subset 'smok'"):
+        subset("smok")
 
 
 def test_sixteen_scenarios_cover_all_held_out_archetypes() -> None:
@@ -134,7 +209,7 @@ def test_some_archetypes_are_shared_and_some_held_out_whole() -> None:
     held = {scenario.archetype for scenario in scenarios(Split.HOLDOUT)}
     trained = {scenario.archetype for scenario in scenarios(Split.TRAIN)}
     assert len(held & trained) >= 4
-    assert len(held - trained) >= 2
+    assert len(held - trained) >= 3
     tasks = {scenario.tags.task for scenario in scenarios(Split.TRAIN)}
     unseen = {scenario.tags.task for scenario in scenarios(Split.HOLDOUT) if scenario.archetype not in trained}
     assert not unseen & tasks
@@ -147,7 +222,7 @@ def test_no_tool_of_a_whole_held_out_archetype_is_shown_in_training() -> None:
     }
     held = [scenario for scenario in scenarios(Split.HOLDOUT) if scenario.archetype not in trained]
     tools = {word for scenario in held for reply in scenario.reference.replies for word in reply.split()}
-    assert {"sed", "tar", "gzip", "awk", "sha256sum", "cut"} <= tools - shown
+    assert {"tar", "gzip", "sha256sum", "ln"} <= tools - shown
 
 
 def test_the_splits_share_no_path_and_no_file_name() -> None:
@@ -212,7 +287,8 @@ def test_landings_and_documents_are_short(split: Split) -> None:
     for scenario in scenarios(split):
         assert len((scenario.landing.banner + scenario.landing.motd).split()) <= 20, scenario.id
         for file in scenario.files:
-            assert len((file.content or "").split()) <= 90, (scenario.id, file.path)
+            if not (file.content or "").startswith("#!"):
+                assert len((file.content or "").split()) <= 90, (scenario.id, file.path)
 
 
 @pytest.mark.parametrize("split", Split)
@@ -221,6 +297,23 @@ def test_no_world_speaks_of_being_evaluated(split: Split) -> None:
     for scenario in scenarios(split):
         prose = [text for text in world_texts(scenario) if not text.startswith(("test ", "! test "))]
         assert not [text for text in prose if words.search(text)], scenario.id
+
+
+@pytest.mark.parametrize("split", Split)
+def test_no_text_of_a_world_is_the_spelling_of_a_control_token(split: Split) -> None:
+    for item in suite(split):
+        landing = item.scenario.landing
+        texts = [landing.orientation, landing.banner, landing.motd, *(content.decode() for content in item.contents)]
+        assert all(break_control_tokens(text) == text for text in texts), item.scenario.id
+
+
+def test_the_page_of_the_suite_tells_its_archetypes_and_subsets() -> None:
+    page = (shipped(Split.HOLDOUT).parents[1] / "docs" / "suite.md").read_text()
+    for name in (*HELD_OUT, *SHARED):
+        assert f"| `{name}` | {archetypes()[name]} |" in page
+    for name in SUBSETS:
+        (row,) = (line for line in page.split("\n") if line.startswith(f"| `{name}` "))
+        assert set(re.findall(r"`([a-z0-9-]+)`", row)) == {name, *subset(name)}
 
 
 def test_each_training_template_varies_its_names() -> None:
@@ -254,9 +347,10 @@ def reference_complaints(item: LoadedScenario, engine: Engine) -> list[str]:
 def idle_complaints(item: LoadedScenario, engine: Engine) -> list[str]:
     """What a session that does nothing, or panics blindly, is wrongly granted."""
     wrong: list[str] = []
-    _, judged = held(item, engine, ("exit",))
-    if judged.verdict.outcome is not Outcome.FAIL:
-        wrong.append(f"{item.scenario.id}: leaving at once is {judged.verdict.outcome}: {judged.verdict.reason}")
+    for replies in (("exit",), ("I have done it all, as told. Thank you.", "exit")):
+        _, judged = held(item, engine, replies)
+        if judged.verdict.outcome is not Outcome.FAIL:
+            wrong.append(f"{item.scenario.id}: {replies} is {judged.verdict.outcome}: {judged.verdict.reason}")
     if item.scenario.expected_terminal is Terminal.EXIT:
         return [*wrong, f"{item.scenario.id}: its checks pass in an untouched world"] if judged.metrics.task else wrong
     _, judged = held(item, engine, ("panic",))

@@ -1,0 +1,1 @@
+"""Certification: a bundle is run, starved, attacked and compared before anyone is judged by it."""

@@ -1,0 +1,75 @@
+"""A certificate counts for the bundle, the image and the contract that it names, and for nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness.certify import certificates
+from harness.certify.certificates import FILE, Certificate, certified, read, write
+from harness.certify.findings import Battery, Examination, Finding, Weight
+from harness.errors import BadInputError
+from scenarios import LoadedScenario
+from tests.certify.bundles import drafted, loaded
+
+IMAGE, OTHER = "sha256:" + "1" * 64, "sha256:" + "2" * 64
+FATAL = Finding(weight=Weight.FATAL, experiment="dump", message="an attack passes")
+REMARK = Finding(weight=Weight.REMARK, experiment="checks", message="check 2 never fails")
+
+
+def examined(item: LoadedScenario, *findings: Finding) -> Examination:
+    battery = Battery(attacks=19, on=item.scenario.id)
+    return Examination(loaded=item, findings=findings, repeats=3, flaky=0, battery=battery, needed=(3,))
+
+
+def test_a_certificate_is_found_from_the_bundles_folder_upwards(tmp_path: Path) -> None:
+    item = loaded(tmp_path / "suite", drafted())
+    write(tmp_path / "suite" / FILE, [examined(item, REMARK)], "crun", IMAGE)
+    held = certified(item, IMAGE)
+    assert isinstance(held, Certificate)
+    assert (held.bundle, held.repeats, held.attacks, held.attacked) == (item.digest, 3, 19, "desk-one")
+    assert (held.needed, held.remarks, held.flake_rate) == ((3,), ("check 2 never fails",), 0.0)
+    assert certified(item, None) == held
+
+
+def test_what_does_not_count_is_told_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    item = loaded(tmp_path, drafted())
+    assert certified(item, IMAGE) == "desk-one has no certificate; run `evalh scenario check` on it"
+    write(tmp_path / FILE, [examined(item)], "crun", IMAGE)
+    assert "in another sandbox image" in str(certified(item, OTHER))
+    changed = loaded(tmp_path, drafted().replace("T-105,open", "T-106,open"))
+    assert "was changed since it was certified" in str(certified(changed, IMAGE))
+    monkeypatch.setattr(certificates, "CONTRACT_VERSION", "2")
+    assert "under session contract 1" in str(certified(item, IMAGE))
+
+
+def test_a_certificate_that_is_lost_is_taken_out_and_others_stay(tmp_path: Path) -> None:
+    one, two = loaded(tmp_path, drafted()), loaded(tmp_path, drafted(name="desk-two"))
+    assert write(tmp_path / FILE, [examined(one), examined(two)], "crun", IMAGE) == 2
+    assert write(tmp_path / FILE, [examined(one)], "docker", OTHER) == 3
+    assert write(tmp_path / FILE, [examined(one, FATAL)], "crun", IMAGE) == 2
+    assert "in another sandbox image" in str(certified(one, IMAGE))
+    assert isinstance(certified(one, OTHER), Certificate)
+    assert isinstance(certified(two, IMAGE), Certificate)
+
+
+def test_an_examination_with_a_fatal_finding_earns_nothing(tmp_path: Path) -> None:
+    failed = examined(loaded(tmp_path, drafted()), FATAL)
+    with pytest.raises(ValueError, match="not certified"):
+        certificates.certificate(failed, "crun", IMAGE)
+    assert not replace(failed, findings=(REMARK, FATAL)).certified
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"schema_version": 2}', '{"certificates": [{"id": "x"}]}', "\xff"])
+def test_a_file_that_holds_something_else_is_bad_input(text: str, tmp_path: Path) -> None:
+    (tmp_path / FILE).write_text(text, encoding="latin-1")
+    with pytest.raises(BadInputError, match="does not hold certificates"):
+        read(tmp_path / FILE)
+
+
+def test_a_folder_that_cannot_be_written_is_bad_input(tmp_path: Path) -> None:
+    (tmp_path / FILE).mkdir()
+    with pytest.raises(BadInputError, match=FILE):
+        write(tmp_path / FILE, [], "crun", IMAGE)
