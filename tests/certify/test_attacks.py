@@ -80,6 +80,7 @@ def test_a_weak_bundle_is_passed_by_an_attack(attack: str, text: str, engine: En
     assert experiment(item, engine, replies(chosen, targets(item.scenario), expected)).passed
 
 
+@pytest.mark.slow
 def test_a_weak_bundle_is_refused_by_name_and_with_what_differs(engine: Engine, tmp_path: Path) -> None:
     found = examine(loaded(tmp_path, drafted(checks=[WORD.format("T-105")])), engine, Depth(repeats=1, omissions=False))
     assert not found.certified
@@ -89,6 +90,7 @@ def test_a_weak_bundle_is_refused_by_name_and_with_what_differs(engine: Engine, 
     assert "where the reference leaves a file of" in finding.message
 
 
+@pytest.mark.slow
 def test_an_attack_that_does_the_work_by_accident_is_no_hole(engine: Engine, tmp_path: Path) -> None:
     checks = ['kind = "file_exists"\npath = "/srv/desk/archive"\ntype = "directory"']
     item = loaded(tmp_path, drafted(checks=checks, replies=(LOOK, "mkdir /srv/desk/archive", "exit")))

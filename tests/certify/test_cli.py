@@ -116,6 +116,7 @@ def test_a_planted_copy_ends_the_leak_check_with_20(tmp_path: Path) -> None:
     assert json.loads(wide.stdout)["scenarios"][0]["near_to"] == "planted"
 
 
+@pytest.mark.slow
 def test_an_interrupted_check_leaves_nothing_behind(engine_name: str, tmp_path: Path) -> None:
     for number in range(6):
         written(tmp_path, drafted(name=f"desk-{number}"))

@@ -46,6 +46,7 @@ def test_a_bad_bundle_is_refused_for_its_own_reason(
     assert said in fatal(found)[experiment]
 
 
+@pytest.mark.slow
 def test_a_verdict_that_changes_is_a_flake(engine: Engine, tmp_path: Path) -> None:
     found = examine(loaded(tmp_path, drafted(checks=[COIN])), engine, Depth(repeats=24, omissions=False, attacks=False))
     assert not found.certified
@@ -59,6 +60,7 @@ def test_replies_that_the_work_needs_are_told_from_those_that_only_look(engine: 
     assert found.sessions == 1 + 3 + 4
 
 
+@pytest.mark.slow
 def test_a_check_that_nothing_fails_is_remarked_upon(engine: Engine, tmp_path: Path) -> None:
     kept = 'kind = "file_equals"\npath = "/srv/desk/open.txt"\ncontent = "T-102\\nT-105"'
     text = drafted(checks=[kept, SCRIPT.format("test -d /etc")])
@@ -67,6 +69,7 @@ def test_a_check_that_nothing_fails_is_remarked_upon(engine: Engine, tmp_path: P
     assert [each.message for each in found.findings] == ["check 2 (script) failed in no experiment: does it ever?"]
 
 
+@pytest.mark.slow
 def test_a_templates_first_instance_stands_for_its_kin(engine: Engine, tmp_path: Path) -> None:
     import scenarios
 
