@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.demo.places import alone, whole_directory
 from harness.errors import BadInputError
+from harness.training.places import alone, whole_directory
 
 
 def test_a_directory_takes_its_place_when_the_block_ends_well(tmp_path: Path) -> None:
@@ -39,7 +39,7 @@ def _fill_and_fail(target: Path) -> float:
 def test_what_a_killed_process_left_is_cleared_away(tmp_path: Path) -> None:
     target = tmp_path / "made"
     program = (
-        "import os, signal; from pathlib import Path; from harness.demo.places import alone, whole_directory\n"
+        "import os, signal; from pathlib import Path; from harness.training.places import alone, whole_directory\n"
         f"target = Path({str(target)!r})\n"
         "with alone(target), whole_directory(target) as scratch:\n"
         "    (scratch / 'stale').write_text('x'); os.kill(os.getpid(), signal.SIGKILL)\n"

@@ -7,7 +7,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.demo.batches import batches
+from harness.training.batches import batches, passes
 from render import TrainingExample
 
 
@@ -38,6 +38,14 @@ def test_every_example_comes_once_before_any_comes_again() -> None:
         seen += [one.ids[0] for one in batch]
     for epoch in range(len(seen) // 300):
         assert Counter(seen[epoch * 300 : (epoch + 1) * 300]) == Counter(range(300))
+
+
+def test_passes_hold_every_example_as_often_as_there_are_epochs() -> None:
+    examples = [example(20 + mark % 80, mark) for mark in range(300)]
+    made = list(passes(examples, tokens=1000, epochs=2, seed=0))
+    assert Counter(one.ids[0] for batch in made for one in batch) == Counter(dict.fromkeys(range(300), 2))
+    assert made == list(batches(examples, tokens=1000, steps=len(made), seed=0))
+    assert made != list(passes(examples, tokens=1000, epochs=2, seed=1))
 
 
 def test_little_of_a_batch_is_padding() -> None:

@@ -6,12 +6,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+import render
 import scenarios
-from harness.demo.record import RecordPlan, record, training_scenarios
-from harness.demo.trajectories import read_trajectories
+from harness.cli.record import record as command
 from harness.errors import BadInputError
 from harness.sandbox.select import kind
+from harness.session import CONTRACT_VERSION
+from harness.training.record import RecordPlan, record, training_scenarios
+from harness.training.trajectories import digest, read_trajectories
 from harness.values import Role
 from tests.tiny_model import make_tiny_llama
 
@@ -71,13 +75,22 @@ def engine(request: pytest.FixtureRequest) -> str:
 
 def test_reference_replies_become_a_trajectory(engine: str, base: Path, tmp_path: Path) -> None:
     plan = RecordPlan(
-        scenarios=bundle(tmp_path, word="anchor"), out=tmp_path / "trajectories.jsonl", base=base, engine=engine
+        scenarios=bundle(tmp_path, word="anchor"), out=tmp_path / "trajectories.jsonl", tokenizer=base, engine=engine
     )
     heard: list[tuple[int, int]] = []
-    record(plan, say=lambda _text: None, on_done=lambda done, total: heard.append((done, total)))
+    made = record(plan, say=lambda _text: None, on_done=lambda done, total: heard.append((done, total)))
+    assert (made.trajectories, made.fresh, made.data_digest) == (1, True, digest(plan.out))
     assert heard == [(1, 1)]
     (trajectory,) = read_trajectories(plan.out)
-    assert trajectory.scenario == "note-one"
+    (loaded,) = scenarios.load_dir(tmp_path / "train")
+    assert trajectory.meta == {
+        "scenario": "note-one",
+        "archetype": "note",
+        "scenario_digest": loaded.digest,
+        "terminal": "exit",
+        "session_contract": CONTRACT_VERSION,
+        "render_contract": render.CONTRACT_VERSION,
+    }
     assert [(message.role, message.content) for message in trajectory.messages] == [
         (Role.SYSTEM, "This is the desk of the ferry."),
         (Role.USER, "Duties: /srv/ferry/duties.txt\n$ "),
@@ -88,14 +101,17 @@ def test_reference_replies_become_a_trajectory(engine: str, base: Path, tmp_path
         (Role.ASSISTANT, "exit"),
     ]
     said: list[str] = []
-    record(plan, say=said.append, on_done=lambda done, total: heard.append((done, total)))
+    again = record(plan, say=said.append, on_done=lambda done, total: heard.append((done, total)))
     assert len(heard) == 1
+    assert not again.fresh
     assert "is there" in said[0]
+    plan.out.unlink()
+    assert record(plan, say=said.append, on_done=lambda _done, _total: None).fresh
 
 
 def test_a_reference_that_does_not_pass_is_nothing_to_learn_from(engine: str, base: Path, tmp_path: Path) -> None:
     plan = RecordPlan(
-        scenarios=bundle(tmp_path, word="rudder"), out=tmp_path / "trajectories.jsonl", base=base, engine=engine
+        scenarios=bundle(tmp_path, word="rudder"), out=tmp_path / "trajectories.jsonl", tokenizer=base, engine=engine
     )
     with pytest.raises(BadInputError, match="the reference replies of note-one do not pass it"):
         record(plan, say=lambda _text: None, on_done=lambda _done, _total: None)
@@ -108,10 +124,24 @@ def test_held_out_scenarios_are_refused(base: Path, tmp_path: Path) -> None:
         training_scenarios(folder)
     with pytest.raises(BadInputError, match="held out"):
         training_scenarios(scenarios.shipped("holdout"))
-    plan = RecordPlan(scenarios=folder, out=tmp_path / "out.jsonl", base=base)
-    with pytest.raises(BadInputError, match="is no checkpoint"):
-        record(replace(plan, base=tmp_path), say=lambda _text: None, on_done=lambda _done, _total: None)
+    plan = RecordPlan(scenarios=folder, out=tmp_path / "out.jsonl", tokenizer=base)
+    for refused, reason in ((plan, "held out"), (replace(plan, tokenizer=tmp_path), "holds no tokenizer")):
+        with pytest.raises(BadInputError, match=reason):
+            record(refused, say=lambda _text: None, on_done=lambda _done, _total: None)
     assert not plan.out.exists()
+
+
+def test_the_command_refuses_the_held_out_split_and_a_missing_tokenizer(base: Path, tmp_path: Path) -> None:
+    out = ["--out", str(tmp_path / "out.jsonl")]
+    for arguments, reason in (
+        (["--base", str(base), "--split", "holdout"], "--split holdout: held-out scenarios are never recorded"),
+        (["--base", str(base), "--scenarios", str(scenarios.shipped("holdout"))], "held out, the first of them"),
+        ([], "recording needs the tokenizer"),
+    ):
+        refused = CliRunner().invoke(command, [*out, *arguments])
+        assert isinstance(refused.exception, BadInputError)
+        assert reason in refused.exception.message
+    assert not (tmp_path / "out.jsonl").exists()
 
 
 def test_the_shipped_training_split_is_what_is_recorded_by_default() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
-from harness.demo.trajectories import Trajectory, write_trajectories
+from harness.training.trajectories import Trajectory, write_trajectories
 from harness.values import Message, Role
 
 WORDS = ("amber", "birch", "cedar", "delta", "ember", "fjord", "gravel", "harbor", "indigo", "juniper")
@@ -27,7 +27,7 @@ def _session(number: int, place: str, name: str, word: str) -> Trajectory:
         (Role.ASSISTANT, "exit"),
     )
     messages = tuple(Message(role=role, content=content) for role, content in turns)
-    return Trajectory(scenario=f"made-up-{number:03d}", messages=messages)
+    return Trajectory(meta={"scenario": f"made-up-{number:03d}"}, messages=messages)
 
 
 def data_file(folder: Path, count: int = 24) -> Path:

@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
+from harness.training.plan import Fact
+
 RECORD: Final = "training.json"
 
 
@@ -15,16 +17,23 @@ RECORD: Final = "training.json"
 class TrainingRecord:
     """`identity` is everything that decided what the adapter would be; the rest is what came of it."""
 
-    identity: Mapping[str, str | int | float]
+    identity: Mapping[str, Fact]
     chat_template: str | None  # sha256 of the template
+    chat_template_kwargs: Mapping[str, object]
+    separator: str
     trajectories: int
+    dropped: int  # trajectories that could not be rendered
+    reasons: Mapping[str, int]  # of those
     examples: int
     too_long: int  # examples left out
-    trained_tokens: int  # in one pass
+    tokens: int  # read in one pass
+    trained_tokens: int  # learnt in one pass
+    longest: int  # tokens of the longest example
     losses: tuple[float, ...]  # one a step, nats per learnt token
     accuracy: float  # of the greedy guess, in the last step
     seconds: float
     dtype: str  # that the base was computed in
+    device: str
     versions: Mapping[str, str]
 
 
@@ -33,11 +42,17 @@ def write_record(path: Path, record: TrainingRecord) -> None:
     path.write_text(json.dumps(asdict(record), indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
-def is_current(adapter: Path, identity: Mapping[str, str | int | float]) -> bool:
-    """Whether `adapter` is complete and was made of exactly this."""
+def read_identity(adapter: Path) -> Mapping[str, object] | None:
+    """The identity that a directory's record states, None where there is no such record."""
     try:
         made = json.loads((adapter / RECORD).read_bytes())
     except (OSError, ValueError):
-        return False
+        return None
+    stated = made.get("identity") if isinstance(made, dict) else None
+    return stated if isinstance(stated, dict) else None
+
+
+def is_current(adapter: Path, identity: Mapping[str, Fact]) -> bool:
+    """Whether `adapter` is complete and was made of exactly this."""
     whole = all((adapter / name).is_file() for name in ("adapter_config.json", "adapter_model.safetensors"))
-    return whole and isinstance(made, dict) and made.get("identity") == dict(identity)
+    return whole and read_identity(adapter) == dict(identity)

@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 
 from render import TrainingExample
 
+Batch = tuple[TrainingExample, ...]
+
 _WINDOW = 64  # examples that are shuffled together before they are sorted by length
 
 
-def batches(
-    examples: Sequence[TrainingExample], *, tokens: int, steps: int, seed: int
-) -> Iterator[tuple[TrainingExample, ...]]:
+def batches(examples: Sequence[TrainingExample], *, tokens: int, steps: int, seed: int) -> Iterator[Batch]:
     """Exactly `steps` batches of about `tokens` tokens, padding counted; every example once an epoch, then again.
 
     Deterministic in its arguments. A batch holds at least one example, however long that is.
@@ -27,10 +27,17 @@ def batches(
             made += 1
 
 
-def _epoch(examples: Sequence[TrainingExample], tokens: int, order: random.Random) -> list[tuple[TrainingExample, ...]]:
+def passes(examples: Sequence[TrainingExample], *, tokens: int, epochs: int, seed: int) -> Iterator[Batch]:
+    """The batches of `epochs` whole passes over the examples; as `batches`, the same for the same arguments."""
+    order = random.Random(seed)  # noqa: S311 - a shuffle, not a secret
+    for _ in range(epochs):
+        yield from _epoch(examples, tokens, order)
+
+
+def _epoch(examples: Sequence[TrainingExample], tokens: int, order: random.Random) -> list[Batch]:
     pool = list(examples)
     order.shuffle(pool)
-    made: list[tuple[TrainingExample, ...]] = []
+    made: list[Batch] = []
     while pool:
         window, pool = pool[:_WINDOW], pool[_WINDOW:]
         current: list[TrainingExample] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import shutil
 import subprocess
@@ -15,12 +16,23 @@ import pytest
 
 import render
 from harness.arms import checkpoint_digest
-from harness.demo.train import Step, TrainPlan, prepare, rate, train
-from harness.demo.trajectories import Trajectory, digest
+from harness.endpoint import check_adapter_fits, read_adapter
 from harness.errors import BadInputError, RenderError
+from harness.preflight import read_fingerprint
+from harness.training.examples import prepare
+from harness.training.plan import Step, TrainPlan
+from harness.training.train import Trained, train
+from harness.training.trajectories import Trajectory, digest, write_trajectories
 from harness.values import Message, Role
-from tests.demo.sessions import data_file, made_up
-from tests.tiny_model import make_tiny_adapter, make_tiny_llama
+from tests.render.kinds import INSERTING
+from tests.tiny_model import make_tiny_llama
+from tests.training.sessions import data_file, made_up
+
+WEIGHTS = "adapter_model.safetensors"
+
+
+def quietly(plan: TrainPlan) -> Trained:
+    return train(plan, say=lambda _text: None, on_step=lambda _step: None)
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +46,7 @@ def plan(tmp_path_factory: pytest.TempPathFactory) -> TrainPlan:
         steps=24,
         batch_tokens=500,
         learning_rate=1e-2,
+        rank=8,
         threads=1,
     )
 
@@ -47,7 +60,7 @@ def trained(plan: TrainPlan) -> tuple[TrainPlan, list[Step]]:
 
 def test_the_loss_falls_and_every_step_is_told(trained: tuple[TrainPlan, list[Step]]) -> None:
     plan, steps = trained
-    assert [step.number for step in steps] == list(range(1, plan.steps + 1))
+    assert [step.number for step in steps] == list(range(1, (plan.steps or 0) + 1))
     assert steps[-1].loss < 0.6 * steps[0].loss
     assert steps[-1].accuracy > steps[0].accuracy
 
@@ -60,11 +73,15 @@ def test_the_adapter_is_an_ordinary_one_that_names_its_base_as_typed(trained: tu
     assert sorted(path.name for path in plan.out.iterdir()) == [
         "adapter_config.json",
         "adapter_model.safetensors",
+        "fingerprint.json",
+        "loss.csv",
         "training.json",
     ]
     config = json.loads((plan.out / "adapter_config.json").read_text())
     assert config["base_model_name_or_path"] == str(plan.base)
     assert (config["r"], config["lora_alpha"], len(config["target_modules"])) == (8, 16, 7)
+    assert config["target_modules"] == sorted(config["target_modules"])
+    check_adapter_fits(plan.out, plan.base)
     base = AutoModelForCausalLM.from_pretrained(plan.base)
     untrained = said(base, plan.base)
     with warnings.catch_warnings():
@@ -94,24 +111,36 @@ def test_the_record_says_what_the_adapter_was_made_of(trained: tuple[TrainPlan, 
     assert identity["base_digest"] == checkpoint_digest(plan.base)
     assert identity["render_contract"] == render.CONTRACT_VERSION
     assert (identity["seed"], identity["steps"]) == (0, plan.steps)
+    assert (record["separator"], record["chat_template_kwargs"]) == (render.SEPARATOR, {})
     assert record["chat_template"] == render.template_digest(AutoTokenizer.from_pretrained(plan.base))
     assert record["losses"] == [round(step.loss, 5) for step in steps]
     assert record["trajectories"] == 24
     assert record["trained_tokens"] > 24 * 6
     assert set(record["versions"]) >= {"python", "torch", "transformers", "peft"}
+    with (plan.out / "loss.csv").open() as source:
+        assert [float(row["loss"]) for row in csv.DictReader(source)] == pytest.approx(record["losses"], abs=1e-5)
+
+
+def test_the_fingerprint_tells_the_adapter_from_its_base(trained: tuple[TrainPlan, list[Step]]) -> None:
+    plan, _ = trained
+    taken = read_fingerprint(plan.out)
+    assert taken is not None
+    assert taken.base_digest == checkpoint_digest(plan.base)
+    assert taken.adapter_digest == read_adapter(plan.out).digest
+    assert any(one.base != one.tuned for one in taken.canaries)
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_one_does_not(
     trained: tuple[TrainPlan, list[Step]], tmp_path: Path
 ) -> None:
     plan, _ = trained
-    weights = "adapter_model.safetensors"
     again = replace(plan, out=tmp_path / "again")
     other = replace(plan, out=tmp_path / "other", seed=1)
     for one in (again, other):
-        train(one, say=lambda _text: None, on_step=lambda _step: None)
-    assert (again.out / weights).read_bytes() == (plan.out / weights).read_bytes()
-    assert (other.out / weights).read_bytes() != (plan.out / weights).read_bytes()
+        quietly(one)
+    assert (again.out / WEIGHTS).read_bytes() == (plan.out / WEIGHTS).read_bytes()
+    assert read_adapter(again.out).digest == read_adapter(plan.out).digest
+    assert (other.out / WEIGHTS).read_bytes() != (plan.out / WEIGHTS).read_bytes()
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
@@ -123,13 +152,13 @@ def test_it_learns_in_either_type(trained: tuple[TrainPlan, list[Step]], tmp_pat
     assert json.loads((plan.out / "training.json").read_text())["dtype"] == dtype
 
 
-def test_a_disk_that_takes_no_more_is_one_clear_error_and_leaves_nothing(
+def test_a_disk_that_takes_no_more_is_one_clear_error_and_leaves_no_adapter(
     trained: tuple[TrainPlan, list[Step]], tmp_path: Path
 ) -> None:
-    plan = replace(trained[0], steps=1)
+    plan = trained[0]
     program = (
-        "import resource; from dataclasses import replace; from pathlib import Path\n"
-        "from harness.demo.train import TrainPlan, train\n"
+        "import resource; from pathlib import Path\n"
+        "from harness.training.train import TrainPlan, train\n"
         "from harness.errors import InfrastructureError\n"
         f"plan = TrainPlan(base=Path({str(plan.base)!r}), data=Path({str(plan.data)!r}), steps=1, threads=1,"
         f" out=Path({str(tmp_path / 'ckpt')!r}))\n"
@@ -139,7 +168,7 @@ def test_a_disk_that_takes_no_more_is_one_clear_error_and_leaves_nothing(
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert "could not write" in done.stdout
-    assert [path.name for path in tmp_path.iterdir()] == [".ckpt.lock"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".ckpt.lock", ".ckpt.training"]
 
 
 def test_an_adapter_that_is_there_is_not_trained_again_until_something_changes(
@@ -156,44 +185,87 @@ def test_an_adapter_that_is_there_is_not_trained_again_until_something_changes(
     assert json.loads((out / "training.json").read_text())["identity"]["steps"] == 2
 
 
-def test_the_loss_of_selected_positions_is_the_loss_of_the_whole(plan: TrainPlan, tmp_path: Path) -> None:
-    """What transformers computes over all positions, with labels of -100, for the same examples."""
-    import torch
-    from peft import PeftModel
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    from harness.demo.train import _loss
-
-    tokenizer = AutoTokenizer.from_pretrained(plan.base)
-    examples = prepare(tokenizer, made_up(3), max_tokens=2048).examples
-    adapter = make_tiny_adapter(tmp_path / "adapter", plan.base)
-    base = AutoModelForCausalLM.from_pretrained(plan.base)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # peft reads a name that transformers 5 deprecates
-        model = PeftModel.from_pretrained(base, adapter)
-    alone = [
-        float(model(input_ids=torch.tensor([one.ids]), labels=torch.tensor([one.labels])).loss.detach())
-        for one in examples
-    ]
-    weights = [one.trained for one in examples]
-    expected = sum(loss * weight for loss, weight in zip(alone, weights, strict=True)) / sum(weights)
-    loss, _ = _loss(model, examples)
-    assert float(loss.detach()) == pytest.approx(expected, rel=1e-4)
+def test_a_template_that_is_not_additive_is_learnt_turn_by_turn(
+    trained: tuple[TrainPlan, list[Step]], tmp_path: Path
+) -> None:
+    base = make_tiny_llama(tmp_path / "base", chat_template=INSERTING)
+    options = {"enable_thinking": False}
+    plan = replace(trained[0], base=base, out=tmp_path / "ckpt", steps=None, epochs=1, chat_template_kwargs=options)
+    made = quietly(plan)
+    record = json.loads((plan.out / "training.json").read_text())
+    assert record["examples"] == 3 * record["trajectories"]
+    assert record["chat_template_kwargs"] == options
+    assert json.loads(record["identity"]["chat_template_kwargs"]) == options
+    assert sum(step.tokens for step in made.steps) == record["tokens"]
 
 
-def test_the_rate_rises_straight_and_falls_to_a_twentieth() -> None:
-    factors = [rate(step, 80, 0.1) for step in range(80)]
-    assert factors[0] == pytest.approx(1 / 8)
-    assert max(factors) == factors[8] == 1.0
-    assert factors[8:] == sorted(factors[8:], reverse=True)
-    assert factors[-1] == pytest.approx(0.05, abs=0.01)
+def test_gradient_checkpointing_changes_memory_and_not_the_training(
+    trained: tuple[TrainPlan, list[Step]], tmp_path: Path
+) -> None:
+    plan, steps = trained
+    made = quietly(replace(plan, out=tmp_path / "ckpt", gradient_checkpointing=True))
+    assert [step.loss for step in made.steps] == pytest.approx([step.loss for step in steps], rel=1e-3)
+
+
+def test_lines_that_cannot_be_rendered_stop_a_training_or_are_dropped_and_counted(
+    trained: tuple[TrainPlan, list[Step]], tmp_path: Path
+) -> None:
+    bad = Trajectory(meta={"scenario": "bad-1"}, messages=(Message(role=Role.USER, content="$ "),))
+    data = tmp_path / "some.jsonl"
+    write_trajectories(data, [*made_up(2), bad])
+    plan = replace(trained[0], data=data, out=tmp_path / "ckpt", steps=1)
+    with pytest.raises(RenderError, match=r"some.jsonl:3 \(bad-1\): turn 1 \(user\) is the last") as refusal:
+        quietly(plan)
+    assert "--drop-bad" in refusal.value.hint
+    quietly(replace(plan, drop_bad=True))
+    record = json.loads((plan.out / "training.json").read_text())
+    assert (record["trajectories"], record["dropped"], record["examples"]) == (2, 1, 2)
+    assert list(record["reasons"].values()) == [1]
+    write_trajectories(data, [bad])
+    with pytest.raises(RenderError, match="nothing to learn"):
+        quietly(replace(plan, drop_bad=True))
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"targets": ("q_proj", "wq")}, "--targets wq: the base has no such layers"),
+        ({"device": "cpu", "load_4bit": True}, "--load-4bit needs a CUDA device"),
+        ({"learning_rate": 1e30}, "the loss is"),
+    ],
+)
+def test_settings_that_cannot_work_are_named(
+    trained: tuple[TrainPlan, list[Step]], tmp_path: Path, change: dict[str, Any], named: str
+) -> None:
+    with pytest.raises(BadInputError, match=named):
+        quietly(replace(trained[0], out=tmp_path / "ckpt", **change))
+    assert not (tmp_path / "ckpt").exists()
+
+
+def test_every_linear_layer_can_be_asked_for(trained: tuple[TrainPlan, list[Step]], tmp_path: Path) -> None:
+    plan = replace(trained[0], out=tmp_path / "ckpt", steps=1, targets=("all-linear",))
+    quietly(plan)
+    assert len(read_adapter(plan.out).target_modules) == 2 * 7  # layers, each with its linear ones
+    check_adapter_fits(plan.out, plan.base)
+
+
+def test_a_directory_that_training_did_not_write_is_left_alone(
+    trained: tuple[TrainPlan, list[Step]], tmp_path: Path
+) -> None:
+    (tmp_path / "precious").write_text("mine")
+    with pytest.raises(BadInputError, match="is no adapter that `evalh train` wrote"):
+        quietly(replace(trained[0], out=tmp_path))
+    assert (tmp_path / "precious").read_text() == "mine"
+    (tmp_path / "empty").mkdir()
+    quietly(replace(trained[0], out=tmp_path / "empty", steps=1))
+    assert (tmp_path / "empty" / WEIGHTS).is_file()
 
 
 def test_what_cannot_be_trained_on_is_named(plan: TrainPlan, tmp_path: Path) -> None:
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(plan.base)
-    empty = Trajectory(scenario="bad-1", messages=(Message(role=Role.USER, content=" "),))
+    empty = Trajectory(meta={"scenario": "bad-1"}, messages=(Message(role=Role.USER, content=" "),))
     with pytest.raises(RenderError, match=r"trajectory 2 \(bad-1\): turn 1 \(user\) is empty"):
         prepare(tokenizer, [*made_up(1), empty], max_tokens=2048)
     with pytest.raises(RenderError, match="all 1 examples are longer than 10 tokens"):
@@ -201,5 +273,5 @@ def test_what_cannot_be_trained_on_is_named(plan: TrainPlan, tmp_path: Path) -> 
     out, nowhere = tmp_path / "out", tmp_path / "none"
     for missing in (replace(plan, out=out, base=nowhere), replace(plan, out=out, data=nowhere)):
         with pytest.raises(BadInputError, match="none"):
-            train(missing, say=print, on_step=print)
+            quietly(missing)
     assert not (tmp_path / "out").exists()
