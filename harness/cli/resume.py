@@ -71,6 +71,8 @@ def same_inputs(manifest: RunManifest, prepared: Prepared, run: Path) -> None:
     ):
         if then.digest != today.digest or then.name != today.name:
             raise _changed(run, f"the {arm} {today.path or today.name}")
+    if manifest.tokenizer_sha256 != prepared.arms.tokenizer_sha256:
+        raise _changed(run, "the tokenizer")
 
 
 def same_stage(manifest: RunManifest, stage: Stage, run: Path) -> None:
