@@ -16,6 +16,7 @@ from harness.endpoint import (
     OpenAIEndpoint,
     ServerFacts,
     check_adapter_fits,
+    lent_adapter,
     read_adapter,
     resident_server,
     vllm_server,
@@ -196,6 +197,22 @@ def served(arms: Arms, serving: Serving) -> Iterator[Served]:
         log=serving.log,
     ) as url:
         yield Served(url=url)
+
+
+@contextmanager
+def attached(endpoint: OpenAIEndpoint, arms: Arms, key: str | None) -> Iterator[None]:
+    """Somebody else's server with both arms: an adapter that lies here and is not served yet is lent to it.
+
+    Raises:
+        BadInputError: the server loads no adapters at run time. EndpointError: it refused this one.
+    """
+    listed = endpoint.cards()
+    names = {card.name for card in listed or ()}
+    if arms.tuned.path is None or listed is None or arms.tuned.name in names or arms.base.name not in names:
+        yield
+        return
+    with lent_adapter(endpoint.url, arms.tuned.name, Path(arms.tuned.path), api_key=key):
+        yield
 
 
 def api_key(variable: str) -> str | None:

@@ -6,7 +6,7 @@ import platform
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -17,7 +17,7 @@ from rich.console import Console
 import render
 import scenarios
 from harness import evidence, store
-from harness.arms import Arms, Sampled, ServedModel, Serving, api_key, local_arms, remote_arms, served
+from harness.arms import Arms, Sampled, ServedModel, Serving, api_key, attached, local_arms, remote_arms, served
 from harness.campaign import Campaign, run_campaign
 from harness.cli.progress import live
 from harness.cli.settings import RunSettings
@@ -31,6 +31,7 @@ from harness.session import CONTRACT_VERSION, Model, SessionLimits
 from harness.values import Arm, TrialRecord
 from scenarios import LoadedScenario
 
+SERVER_LOG = Path("logs") / "server.log"
 PACKAGES = ("evalh", "torch", "transformers", "peft", "openai", "docker", "pexpect", "pydantic", "scipy")
 
 
@@ -102,8 +103,10 @@ class Stage:
 
 
 @contextmanager
-def staged(prepared: Prepared, console: Console) -> Iterator[Stage]:
+def staged(prepared: Prepared, console: Console, run: Path) -> Iterator[Stage]:
     """Start the engine and, where it is ours, the server; everything is gone when this ends.
+
+    The server's log is kept in the directory of the run, if it comes to one.
 
     Raises:
         ArmsError, ParityError: the server's arms or what it reads are not what they should be.
@@ -116,21 +119,53 @@ def staged(prepared: Prepared, console: Console) -> Iterator[Stage]:
             if settings.endpoint:
                 url = settings.endpoint
             else:
-                started = stack.enter_context(served(arms, serving(settings)))
+                log = stack.enter_context(server_log(run))
+                started = stack.enter_context(served(arms, serving(settings, log)))
                 url, facts = started.url, started.facts
             key = api_key(settings.api_key_env) if settings.endpoint else None
             endpoint = OpenAIEndpoint(url, api_key=key, chat_template_kwargs=settings.template_variables)
             stack.callback(endpoint.close)
+            if settings.endpoint:
+                stack.enter_context(attached(endpoint, arms, key))
             found = evidence.gather(endpoint, arms, prepared.papers, checks(settings), say=status.update)
         capabilities = endpoint.probe(arms.base.name)
         endpoint.probe(arms.tuned.name)
         yield Stage(engine=engine, endpoint=endpoint, url=url, facts=facts, capabilities=capabilities, evidence=found)
 
 
-def serving(settings: RunSettings) -> Serving:
+@contextmanager
+def server_log(run: Path) -> Iterator[Path]:
+    """A file for the log of a run's server: beside the run's directory until that is made, then in it."""
+    kept = run / SERVER_LOG
+    log = kept if kept.parent.is_dir() else run.parent / f".{run.name}.{SERVER_LOG.name}"
+    made = None if log.parent.is_dir() else log.parent
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.touch()
+    except OSError as error:
+        raise BadInputError(f"cannot write {log}: {error.strerror}", hint="choose another --out") from error
+    try:
+        yield log
+    finally:
+        if log != kept:
+            log.unlink(missing_ok=True)
+        if made is not None:
+            with suppress(OSError):  # something else lies in it by now
+                made.rmdir()
+
+
+def keep_log(run: Path) -> None:
+    """Move the server's log into the run's directory; the server goes on writing to it."""
+    log = run.parent / f".{run.name}.{SERVER_LOG.name}"
+    if log.exists():
+        log.replace(run / SERVER_LOG)
+
+
+def serving(settings: RunSettings, log: Path | None = None) -> Serving:
     """Which server is to run under these settings, and how."""
     return Serving(
         engine=settings.serve,
+        log=log,
         dtype=settings.dtype,
         load_4bit=settings.load_4bit,
         deterministic=settings.deterministic,

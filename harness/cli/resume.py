@@ -39,7 +39,7 @@ def resume(*, run: Path, concurrency: int | None, as_json: bool) -> None:
     same_inputs(found, prepared, run)
     console = Console(stderr=True)
     if grid(launch.campaign(prepared), store.read_trials(run)):
-        with launch.staged(prepared, console) as stage:
+        with launch.staged(prepared, console, run) as stage:
             same_stage(found, stage, run)
             outcome.perform_and_report(prepared, stage, store.reopen(run), console)
     else:

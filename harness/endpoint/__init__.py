@@ -9,7 +9,7 @@ from harness.endpoint.capabilities import Capabilities
 from harness.endpoint.client import OpenAIEndpoint
 from harness.endpoint.managed import resident_server
 from harness.endpoint.vllm import ServerFacts, VllmServer, vllm_server
-from harness.endpoint.vllm_routes import load_adapter
+from harness.endpoint.vllm_routes import lent_adapter, load_adapter
 
 __all__ = [
     "AdapterInfo",
@@ -18,6 +18,7 @@ __all__ = [
     "ServerFacts",
     "VllmServer",
     "check_adapter_fits",
+    "lent_adapter",
     "load_adapter",
     "read_adapter",
     "resident_server",

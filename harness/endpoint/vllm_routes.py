@@ -6,7 +6,8 @@ import http.client
 import json
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -87,6 +88,20 @@ def load_adapter(url: str, name: str, directory: Path, *, api_key: str | None = 
         )
     if status != 200:
         raise Refusal(url=address, status=status, body=text).error()
+
+
+@contextmanager
+def lent_adapter(url: str, name: str, directory: Path, *, api_key: str | None = None) -> Iterator[None]:
+    """Have a running server serve an adapter for as long as this lasts.
+
+    Raises BadInputError and EndpointError as `load_adapter` does; that it cannot be unloaded afterwards is no error.
+    """
+    load_adapter(url, name, directory, api_key=api_key)
+    try:
+        yield
+    finally:
+        with suppress(OSError, http.client.HTTPException):
+            _ask(f"{parse_address(url).base}/unload_lora_adapter", {"lora_name": name}, api_key=api_key)
 
 
 def _listed(entry: Mapping[str, object]) -> Listed:

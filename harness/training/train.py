@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import render
 from harness.errors import BadInputError
@@ -21,6 +21,9 @@ from harness.training.examples import Prepared, read_examples
 from harness.training.places import alone, whole_directory
 from harness.training.plan import Fact, Step, TrainPlan, identity
 from harness.training.training_record import RECORD, TrainingRecord, is_current, read_identity, write_record
+
+if TYPE_CHECKING:
+    from harness.training.machine import Computing
 
 _PACKAGES: Final = ("torch", "transformers", "peft", "accelerate", "tokenizers", "bitsandbytes")
 
@@ -138,7 +141,22 @@ def _train(
         checkpoint=checkpoint,
         on_step=on_step,
     )
-    record = TrainingRecord(
+    record = _record(plan, decided, tokenizer, prepared, chosen, steps)
+    _write(plan, model, tokenizer, record, steps)
+    clear(plan.out)
+    say(f"{plan.out} written, loss {steps[0].loss:.3f} to {steps[-1].loss:.3f} in {steps[-1].seconds:.0f} s")
+    return Trained(adapter=plan.out, steps=tuple(steps), resumed_after=step_of(checkpoint) if checkpoint else 0)
+
+
+def _record(
+    plan: TrainPlan,
+    decided: dict[str, Fact],
+    tokenizer: render.ChatTokenizer,
+    prepared: Prepared,
+    chosen: Computing,
+    steps: Sequence[Step],
+) -> TrainingRecord:
+    return TrainingRecord(
         identity=decided,
         chat_template=render.template_digest(tokenizer),
         chat_template_kwargs=plan.chat_template_kwargs,
@@ -152,10 +170,6 @@ def _train(
         versions=versions(),
         **prepared.counts,
     )
-    _write(plan, model, tokenizer, record, steps)
-    clear(plan.out)
-    say(f"{plan.out} written, loss {steps[0].loss:.3f} to {steps[-1].loss:.3f} in {steps[-1].seconds:.0f} s")
-    return Trained(adapter=plan.out, steps=tuple(steps), resumed_after=step_of(checkpoint) if checkpoint else 0)
 
 
 def _write(

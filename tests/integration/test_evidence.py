@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.endpoint import resident_server
+from harness.endpoint import OpenAIEndpoint, resident_server
 from harness.store import read_manifest, read_session, read_trials
 from harness.values import Arm, ParityLevel
 from tests.endpoint.rooms import http
@@ -173,6 +173,25 @@ def test_an_adapter_of_another_contract_is_refused_before_anything_starts(
     assert said in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert not (tmp_path / "run").exists()
+
+
+def test_an_adapter_that_a_running_server_does_not_serve_yet_is_lent_to_it(home: Path, tmp_path: Path) -> None:
+    with resident_server(home / "base", {}) as url:
+        flags = ("--base", str(home / "base"), "--adapter", str(home / "ckpt"))
+        done = evalh(*arguments(url, *flags), cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        with OpenAIEndpoint(url) as endpoint:
+            assert endpoint.models() == ("base",)
+    assert read_manifest(tmp_path / "run").tuned.digest is not None
+
+
+def test_the_log_of_a_server_of_our_own_is_kept_with_the_run(home: Path, tmp_path: Path) -> None:
+    limits = ("--max-turns", "1", "--max-tokens", "4", "--n", "1")
+    flags = ("--adapter", str(home / "ckpt"), "--base", str(home / "base"), "--scenarios", str(SUITE))
+    done = evalh("run", *flags, *limits, "--out", "deep/run", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "deep" / "run" / "logs" / "server.log").is_file()
+    assert [path.name for path in (tmp_path / "deep").iterdir()] == ["run"]
 
 
 def test_the_proxy_of_these_tests_passes_everything_on(healthy_url: str) -> None:

@@ -98,9 +98,10 @@ def test_all_steps_done_and_nothing_written_needs_no_further_step(
     plan: TrainPlan, whole: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     again = replace(plan, out=tmp_path / "ckpt")
-    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patched:
         patched.setattr("harness.training.train._write", _stop)
-        told(again)
+        with pytest.raises(KeyboardInterrupt):
+            told(again)
     made, steps, _ = told(again)
     assert (made.resumed_after, steps, len(made.steps)) == (14, [], 14)
     assert (again.out / WEIGHTS).read_bytes() == (whole.adapter / WEIGHTS).read_bytes()
