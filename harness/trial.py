@@ -12,6 +12,7 @@ from time import monotonic
 
 import checkers
 from harness.errors import EndpointError, EvalhError, InfrastructureError
+from harness.parity.tally import tally
 from harness.sandbox.protocol import Engine, Limits, PlacedFile, Sandbox, SandboxSpec
 from harness.session import SEEDS, Model, Observers, SessionLimits, run_session
 from harness.store import RunStore, SessionWriter, now
@@ -229,6 +230,7 @@ def _record(
         started_at=clock[0],
         seconds=clock[1],
         engine=engine,
+        parity=tally(turns),
     )
 
 

@@ -1,9 +1,12 @@
 """The render contract: one pure, torch-free path from a conversation to token ids, for training and serving alike."""
 
+from render.causes import SENTENCES as CAUSES
+from render.causes import Cause
 from render.contract import CONTRACT_VERSION, SEPARATOR, template_digest
 from render.control import break_control_tokens, control_tokens
 from render.control_files import control_tokens_in
 from render.conversation import messages_from_json, normalize_for_template
+from render.divergence import CountDifference, Divergence, cause_of_count, first_difference
 from render.observation import observation
 from render.observed import observed, replied
 from render.preview import Preview, preview
@@ -13,6 +16,7 @@ from render.training import (
     Stability,
     TrainingExample,
     conform,
+    end_token,
     is_additive,
     loss_mask,
     prefix_stability,
@@ -20,18 +24,25 @@ from render.training import (
 )
 
 __all__ = [
+    "CAUSES",
     "CONTRACT_VERSION",
     "IGNORED",
     "SEPARATOR",
+    "Cause",
     "ChatTokenizer",
+    "CountDifference",
+    "Divergence",
     "Preview",
     "Stability",
     "TemplateOptions",
     "TrainingExample",
     "break_control_tokens",
+    "cause_of_count",
     "conform",
     "control_tokens",
     "control_tokens_in",
+    "end_token",
+    "first_difference",
     "is_additive",
     "loss_mask",
     "messages_from_json",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Final, Protocol, runtime_checkable
 
@@ -48,13 +48,23 @@ def control_tokens(tokenizer: object) -> tuple[str, ...]:
     and single ASCII characters are left out: they are ordinary text in any file. Works with anything that has some
     of `all_special_tokens`, `added_tokens_decoder`, `get_added_vocab` and `chat_template`.
     """
-    found = {str(token) for token in getattr(tokenizer, "all_special_tokens", None) or ()}
+    special = _told(tokenizer, "all_special_tokens")
+    found = {str(token) for token in special} if isinstance(special, Iterable) else set()
     others: set[str] = set()
-    for token in dict(getattr(tokenizer, "added_tokens_decoder", None) or {}).values():
+    added = _told(tokenizer, "added_tokens_decoder")
+    for token in added.values() if isinstance(added, Mapping) else ():
         (found if getattr(token, "special", False) else others).add(str(token))
     if isinstance(tokenizer, _Vocabulary):
         others.update(tokenizer.get_added_vocab())
-    return sifted(found, others, str(getattr(tokenizer, "chat_template", None) or ""))
+    return sifted(found, others, str(_told(tokenizer, "chat_template") or ""))
+
+
+def _told(tokenizer: object, name: str) -> object:
+    """An attribute of a tokenizer, None where it has none; foreign ones inherit some that they refuse to answer."""
+    try:
+        return getattr(tokenizer, name, None)
+    except NotImplementedError:
+        return None
 
 
 def sifted(special: Iterable[str], others: Iterable[str], template: str) -> tuple[str, ...]:
@@ -115,7 +125,10 @@ def _pattern(tokens: tuple[str, ...], keep: tuple[str, ...]) -> tuple[re.Pattern
     singles = tuple(token for token in tokens if len(token) == 1 and not token.isascii() and token not in keep)
     words = sorted(word for word in (own | set(_WORDS)) - kept if len(word) > 1)
     shapes = [shape.format(breaks="".join(BREAKS)) for shape in _SHAPES]
-    starts = [re.escape(word[0]) + "(?=" + re.escape(word[1:]) + ")" for word in words]
+    rests: dict[str, list[str]] = {}
+    for word in words:
+        rests.setdefault(word[0], []).append(re.escape(word[1:]))
+    starts = [f"{re.escape(first)}(?={'|'.join(rest)})" for first, rest in rests.items()]
     return re.compile("|".join((*shapes, *starts))), singles, dot
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, Protocol
 
 from harness.errors import RenderError
-from harness.values import Message
+from harness.values import Message, Role
 
 TemplateOptions = Mapping[str, object]
 """Variables for the chat template, such as `enable_thinking`; the server must be given the same."""
@@ -41,11 +41,24 @@ def render_ids(
 ) -> list[int]:
     """The token ids that a server makes of these messages; they are rendered as they are, nothing is folded.
 
+    A tokenizer that only makes prompts (Mistral's own) cannot show a conversation that an assistant turn ends: then
+    its render with the last turn left open, and its end of sequence after it, stand for the whole.
+
     Raises:
         RenderError: there is no template, it refuses the conversation, or what comes back holds no ids.
     """
-    result = _apply(tokenizer, messages, chat_template_kwargs, tokenize=True, generation=add_generation_prompt)
-    return plain_ids(result)
+    try:
+        return plain_ids(
+            _apply(
+                tokenizer, messages, chat_template_kwargs, tokenize=True, add_generation_prompt=add_generation_prompt
+            )
+        )
+    except RenderError:
+        ended = bool(messages) and messages[-1].role == Role.ASSISTANT and not add_generation_prompt
+        closed = _closed(tokenizer, messages, chat_template_kwargs) if ended else None
+        if closed is None:
+            raise
+        return closed
 
 
 def render_text(
@@ -55,8 +68,25 @@ def render_text(
     add_generation_prompt: bool,
     chat_template_kwargs: TemplateOptions | None = None,
 ) -> str:
-    """The text that the template makes of these messages. Raises RenderError as `render_ids` does."""
-    result = _apply(tokenizer, messages, chat_template_kwargs, tokenize=False, generation=add_generation_prompt)
+    """The text that the template makes of these messages, or what the ids say where a tokenizer has no template.
+
+    Raises RenderError as `render_ids` does.
+    """
+    decode = getattr(tokenizer, "decode", None)
+    if callable(decode) and hasattr(tokenizer, "eos_token_id") and not getattr(tokenizer, "chat_template", None):
+        return str(
+            decode(
+                render_ids(
+                    tokenizer,
+                    messages,
+                    add_generation_prompt=add_generation_prompt,
+                    chat_template_kwargs=chat_template_kwargs,
+                )
+            )
+        )
+    result = _apply(
+        tokenizer, messages, chat_template_kwargs, tokenize=False, add_generation_prompt=add_generation_prompt
+    )
     if isinstance(result, list) and len(result) == 1:  # a batch of one conversation
         result = result[0]
     if not isinstance(result, str):
@@ -72,13 +102,26 @@ def encode_text(tokenizer: ChatTokenizer, text: str) -> list[int]:
     return plain_ids(tokenizer.encode(text, add_special_tokens=False))
 
 
+def _closed(tokenizer: ChatTokenizer, messages: Sequence[Message], options: TemplateOptions | None) -> list[int] | None:
+    """The whole conversation's ids where only prompts are made: left open, then ended as the next turn shows it to be.
+
+    None where the tokenizer cannot leave a turn open either, or ends it otherwise.
+    """
+    end = getattr(tokenizer, "eos_token_id", None)
+    if not isinstance(end, int):
+        return None
+    asked = [*messages, Message(role=Role.USER, content="x")]
+    try:
+        left_open = plain_ids(_apply(tokenizer, messages, options, tokenize=True, continue_final_message=True))
+        followed = plain_ids(_apply(tokenizer, asked, options, tokenize=True, add_generation_prompt=True))
+    except RenderError:
+        return None
+    ways = ([*left_open, end], left_open)  # some end even the turn that is to be left open
+    return next((whole for whole in ways if whole[-1:] == [end] and followed[: len(whole)] == whole), None)
+
+
 def _apply(
-    tokenizer: ChatTokenizer,
-    messages: Sequence[Message],
-    options: TemplateOptions | None,
-    *,
-    tokenize: bool,
-    generation: bool,
+    tokenizer: ChatTokenizer, messages: Sequence[Message], options: TemplateOptions | None, **switches: bool
 ) -> object:
     options = dict(options or {})
     taken = sorted(_OURS.intersection(options))
@@ -88,15 +131,24 @@ def _apply(
         )
     conversation = [{"role": str(message.role), "content": message.content} for message in messages]
     try:
-        result: object = tokenizer.apply_chat_template(
-            conversation, tokenize=tokenize, add_generation_prompt=generation, **options
-        )
+        return _call(tokenizer, conversation, {**switches, **options})
     except Exception as error:  # a template is a program of its own and may raise anything
         last = f", the last of them {messages[-1].role}" if messages else ""
         raise RenderError(
             f"the chat template refuses {len(messages)} turns{last}: {_first_line(error)}",
             hint="give it a normalised conversation, and a tokenizer that has a chat template",
         ) from error
+
+
+def _call(tokenizer: ChatTokenizer, conversation: list[dict[str, str]], options: dict[str, object]) -> object:
+    """What the tokenizer returns; one that refuses `add_generation_prompt` makes prompts anyway."""
+    try:
+        result: object = tokenizer.apply_chat_template(conversation, **options)
+    except (TypeError, ValueError) as error:
+        if "add_generation_prompt" not in options or "add_generation_prompt" not in str(error):
+            raise
+        rest = {name: value for name, value in options.items() if name != "add_generation_prompt"}
+        result = tokenizer.apply_chat_template(conversation, **rest)
     return result
 
 

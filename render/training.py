@@ -18,6 +18,8 @@ IGNORED: Final = -100
 """The label of a token that is read but not learnt."""
 
 _PROBE: Final = "Zq7x"  # a reply that no template trims, splits or takes for anything
+_ANCHOR: Final = "\nQ"  # a text that no tokenizer joins with what follows
+_GREETING: Final = (Message(role=Role.USER, content="Hello."),)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,34 +198,65 @@ def _turn(
     the reply's first token is to be found with the prompt before it or without (SentencePiece makes a difference).
     """
     prompt = render_ids(tokenizer, history, add_generation_prompt=True, chat_template_kwargs=options)
-    text = render_text(tokenizer, history, add_generation_prompt=True, chat_template_kwargs=options)
-    probe = [*history, Message(role=Role.ASSISTANT, content=_PROBE)]
-    shown = render_text(tokenizer, probe, add_generation_prompt=False, chat_template_kwargs=options)
-    end = _end_token(tokenizer, shown, tokens, number=len(history) + 1)
-    probed = render_ids(tokenizer, probe, add_generation_prompt=False, chat_template_kwargs=options)
+    end = _end_token(tokenizer, history, options, tokens)
+    probed = render_ids(tokenizer, _probed(history), add_generation_prompt=False, chat_template_kwargs=options)
     alone = [*prompt, *encode_text(tokenizer, _PROBE)]
-    in_context = None
-    if probed[: len(alone)] != alone:
-        in_context = _after(tokenizer, text, reply, prompt)
-    ids = encode_text(tokenizer, reply) if in_context is None else in_context
+    if probed[: len(alone)] == alone:
+        ids = encode_text(tokenizer, reply)
+    else:
+        text = render_text(tokenizer, history, add_generation_prompt=True, chat_template_kwargs=options)
+        ids = _after(tokenizer, (text, text + _ANCHOR, _ANCHOR), reply)
     return _Learnt(number=len(history) + 1, prompt=prompt, reply=[*ids, end])
 
 
-def _after(tokenizer: ChatTokenizer, text: str, reply: str, prompt: list[int]) -> list[int] | None:
-    """The reply's ids where it follows the prompt's text, None if the two do not part cleanly."""
-    together = encode_text(tokenizer, text + reply)
-    return together[len(prompt) :] if together[: len(prompt)] == prompt and len(together) > len(prompt) else None
+def _probed(history: Sequence[Message]) -> tuple[Message, ...]:
+    return (*history, Message(role=Role.ASSISTANT, content=_PROBE))
 
 
-def _end_token(tokenizer: ChatTokenizer, shown: str, tokens: tuple[str, ...], *, number: int) -> int:
-    """The id of the control token after the probe, or the tokenizer's own end of sequence if the template puts none."""
-    rest = shown[shown.rfind(_PROBE) + len(_PROBE) :].lstrip() if _PROBE in shown else ""
-    spelled = max((token for token in tokens if rest.startswith(token)), key=len, default=None)
-    if spelled is not None:
-        ids = encode_text(tokenizer, spelled)
-        if len(ids) == 1:
-            return ids[0]
-    end = getattr(tokenizer, "eos_token_id", None)
+def _after(tokenizer: ChatTokenizer, before: Sequence[str], reply: str) -> list[int]:
+    """The reply's ids where it follows the first of these texts that it parts from cleanly, else those of it alone."""
+    for text in before:
+        ids = encode_text(tokenizer, text)
+        together = encode_text(tokenizer, text + reply)
+        if together[: len(ids)] == ids and len(together) > len(ids):
+            return together[len(ids) :]
+    return encode_text(tokenizer, reply)
+
+
+def end_token(
+    tokenizer: ChatTokenizer,
+    messages: Sequence[Message] | None = None,
+    *,
+    chat_template_kwargs: TemplateOptions | None = None,
+) -> int:
+    """The id that training puts after a reply to `messages` (a prompt, conformed already; a plain greeting if None).
+
+    It is the first control token that the template writes after the last assistant turn, or the tokenizer's own end of
+    sequence where the template writes none. A server must stop at it.
+
+    Raises:
+        RenderError: the template refuses the conversation or does not show the reply, or no token ends the turn.
+    """
+    history = _GREETING if messages is None else messages
+    return _end_token(tokenizer, history, chat_template_kwargs, control_tokens(tokenizer))
+
+
+def _end_token(
+    tokenizer: ChatTokenizer, history: Sequence[Message], options: TemplateOptions | None, tokens: tuple[str, ...]
+) -> int:
+    number = len(history) + 1
+    shown = render_text(tokenizer, _probed(history), add_generation_prompt=False, chat_template_kwargs=options)
+    if _PROBE not in shown:
+        raise RenderError(
+            f"the chat template does not show what turn {number} (assistant) says",
+            hint="give a tokenizer whose template renders assistant turns as they are",
+        )
+    rest = shown[shown.rfind(_PROBE) + len(_PROBE) :]
+    spelled = min(
+        (token for token in tokens if token in rest), key=lambda token: (rest.find(token), -len(token)), default=None
+    )
+    ids = encode_text(tokenizer, spelled) if spelled is not None else []
+    end = ids[0] if len(ids) == 1 else getattr(tokenizer, "eos_token_id", None)
     if isinstance(end, int):
         return end
     raise RenderError(

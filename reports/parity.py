@@ -55,10 +55,12 @@ def parity_sentence(section: ParitySection | None) -> str:
     for count, what in (
         (section.differed, "differed"),
         (section.unchecked, "not compared"),
-        (section.rejoined, "replies read back as other tokens than were said"),
     ):
         if count:
             told += f"; {count} {what}"
+    if section.rejoined:
+        noun = "reply was" if section.rejoined == 1 else "replies were"
+        told += f"; {section.rejoined} {noun} read back as other tokens than said"
     unproven = _UNPROVEN[section.level]
     return f"{told}." + (f" Unproven: {unproven}." if unproven else "")
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from harness.store import RunManifest
 from reports.schema import ScoringMode
 
+ONE_AT_A_TIME = "the server mixes the arms up where both are asked at once: they ran one after the other"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunInfo:
@@ -36,6 +38,7 @@ def run_info(manifest: RunManifest) -> RunInfo:
         "sandbox_image": manifest.sandbox_image,
         "base": manifest.base.digest,
         "tuned": manifest.tuned.digest,
+        "tokenizer": manifest.tokenizer_sha256,
         "chat_template": manifest.chat_template_sha256,
         "session_contract": manifest.session_contract,
         "render_contract": manifest.render_contract,
@@ -51,5 +54,10 @@ def run_info(manifest: RunManifest) -> RunInfo:
         repeats=manifest.repeats,
         planned=tuple((s.id, r) for r in range(manifest.repeats) for s in manifest.scenarios),
         digests=tuple((name, digest) for name, digest in digests.items() if digest),
-        notes=manifest.endpoint_notes,
+        blockers=manifest.blockers,
+        notes=(
+            *manifest.endpoint_notes,
+            *((ONE_AT_A_TIME,) if manifest.one_arm_at_a_time else ()),
+            *(f"{finding.check}: {finding.said}" for finding in manifest.preflight if finding.result != "ok"),
+        ),
     )

@@ -13,6 +13,8 @@ from rich.console import Console
 from rich.text import Text
 
 import render as contract
+from harness.cli.masked import decoded, runs, visible
+from harness.cli.variables import template_variables
 from harness.errors import BadInputError, RenderError
 from harness.tokenizer import load_tokenizer
 from harness.values import Message, Role
@@ -36,7 +38,7 @@ _HUES = {Role.SYSTEM: "magenta", Role.USER: "cyan", Role.ASSISTANT: "green"}
 @click.option("--chat-template-kwargs", "options", default="{}", metavar="JSON", help="the template's own variables")
 def render(*, file: TextIO, directory: Path, as_json: bool, inspect: bool, separator: str, options: str) -> None:
     """Show each trajectory of FILE (JSONL of {"messages": [...]}; - for stdin) as the model will read and learn it."""
-    variables = _variables(options)
+    variables = template_variables(options)
     tokenizer = load_tokenizer(directory)
     previews = (
         contract.Preview(error=messages)
@@ -53,16 +55,6 @@ def render(*, file: TextIO, directory: Path, as_json: bool, inspect: bool, separ
             click.echo(json.dumps(as_object(shown)))
         else:
             _show(number, shown, tokenizer, console)
-
-
-def _variables(options: str) -> dict[str, object]:
-    try:
-        value = json.loads(options)
-    except (ValueError, RecursionError) as error:
-        raise BadInputError(f"--chat-template-kwargs: not JSON: {options[:80]}", hint="give a JSON object") from error
-    if not isinstance(value, dict):
-        raise BadInputError("--chat-template-kwargs: not an object", hint="give for instance '{\"flag\": false}'")
-    return value
 
 
 def _conversations(file: TextIO) -> Iterator[tuple[Message, ...] | str]:
@@ -111,43 +103,15 @@ def _show(number: int, shown: contract.Preview, tokenizer: contract.ChatTokenize
     for index, example in enumerate(shown.examples or (), start=1):
         console.print(Text(f"example {index}: what is learnt is green", style="bold"))
         pieces, ids = Text(), Text()
-        for learnt, run in _runs(example):
+        for learnt, run in runs(example):
             style = "green underline" if learnt else "dim"
-            pieces.append(visible(str(_decode(tokenizer, run))), style=style)
+            pieces.append(visible(str(decoded(tokenizer, run))), style=style)
             ids.append(" ".join(map(str, run)) + " ", style=style)
         console.print(pieces, soft_wrap=True)
         console.print(ids, soft_wrap=True)
     if shown.error:
         console.print(Text(f"refused: {visible(shown.error)}", style="red"), soft_wrap=True)
     console.print()
-
-
-def _runs(example: contract.TrainingExample) -> Iterator[tuple[bool, list[int]]]:
-    run: list[int] = []
-    learnt = False
-    for token, label in zip(example.ids, example.labels, strict=True):
-        if run and (label != contract.IGNORED) != learnt:
-            yield learnt, run
-            run = []
-        learnt = label != contract.IGNORED
-        run.append(token)
-    yield learnt, run
-
-
-def _decode(tokenizer: object, ids: list[int]) -> object:
-    decode = getattr(tokenizer, "decode", None)
-    return decode(ids) if callable(decode) else ""
-
-
-def visible(text: str) -> str:
-    """The text with control characters other than line ends and tabs as pictures, so that a terminal obeys none."""
-    return "".join(
-        character if character in "\n\t" or character.isprintable() else _picture(character) for character in text
-    )
-
-
-def _picture(character: str) -> str:
-    return chr(0x2400 + ord(character)) if ord(character) < 0x20 else f"<U+{ord(character):04X}>"
 
 
 def _account(previews: list[contract.Preview], console: Console, *, as_json: bool) -> None:

@@ -39,7 +39,7 @@ def resume(*, run: Path, concurrency: int | None, as_json: bool) -> None:
     same_inputs(found, prepared, run)
     console = Console(stderr=True)
     if grid(launch.campaign(prepared), store.read_trials(run)):
-        with launch.staged(prepared, console) as stage:
+        with launch.staged(prepared, console, run) as stage:
             same_stage(found, stage, run)
             outcome.perform_and_report(prepared, stage, store.reopen(run), console)
     else:
@@ -71,6 +71,8 @@ def same_inputs(manifest: RunManifest, prepared: Prepared, run: Path) -> None:
     ):
         if then.digest != today.digest or then.name != today.name:
             raise _changed(run, f"the {arm} {today.path or today.name}")
+    if manifest.tokenizer_sha256 != prepared.arms.tokenizer_sha256:
+        raise _changed(run, "the tokenizer")
 
 
 def same_stage(manifest: RunManifest, stage: Stage, run: Path) -> None:

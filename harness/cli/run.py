@@ -34,7 +34,8 @@ def run(*, config: Path | None, as_json: bool, **flags: Flag) -> None:
     console = Console(stderr=True)
     if settings.gate:
         outcome.warn_undecidable(policy, len(prepared.scenarios), console)
-    with launch.staged(prepared, console) as stage:
+    with launch.staged(prepared, console, path) as stage:
         run_store = store.create(path, launch.manifest(prepared, stage, path.name))
+        launch.keep_log(path)
         outcome.perform_and_report(prepared, stage, run_store, console)
     sys.exit(outcome.conclude(path, policy, as_json=as_json, gated=settings.gate is not None))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -52,6 +53,24 @@ class RunSettings(BaseModel):
     load_4bit: bool = Field(default=False, description="load the base in 4 bits (CUDA and bitsandbytes)")
     deterministic: bool = Field(default=False, description="one request at a time: the same seed, the same bytes")
     gate: str | None = Field(None, description="policy that decides the exit code: promote, regression, smoke, a file")
+
+    @field_validator("chat_template_kwargs")
+    @classmethod
+    def _an_object(cls, value: str) -> str:
+        try:
+            parsed = json.loads(value)
+        except (ValueError, RecursionError) as error:
+            msg = "must be a JSON object"
+            raise ValueError(msg) from error
+        if not isinstance(parsed, dict):
+            msg = "must be a JSON object"
+            raise ValueError(msg)
+        return json.dumps(parsed, sort_keys=True, ensure_ascii=False)
+
+    @property
+    def template_variables(self) -> dict[str, object]:
+        """The variables for the chat template."""
+        return dict(json.loads(self.chat_template_kwargs))
 
     @field_validator("n", mode="before")
     @classmethod
@@ -153,5 +172,15 @@ def _consistent(settings: RunSettings) -> None:
             f"both arms are {settings.base_model!r}: a model cannot be better than itself",
             hint="give two different model names",
         )
+    if settings.endpoint and settings.serve != "resident":
+        raise BadInputError(
+            f"--serve {settings.serve} starts a server, and --endpoint names one that runs", hint="give one of the two"
+        )
+    for name in ("load_4bit", "deterministic"):
+        if settings.serve != "resident" and getattr(settings, name):
+            flag = f"--{name.replace('_', '-')}"
+            raise BadInputError(
+                f"{flag} is the resident server's, not {settings.serve}'s", hint=f"leave out {flag}, or --serve"
+            )
     if not settings.endpoint and not settings.adapter:
         raise BadInputError("no adapter", hint="give --adapter DIR, or --endpoint URL with two model names")

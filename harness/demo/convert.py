@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from harness.demo.fetch import GGUF_SHA256, LICENCE, PACKAGE, VERSION
-from harness.demo.places import BASE, alone, save_weights, whole_directory
+from harness.demo.places import BASE
 from harness.errors import InfrastructureError
+from harness.training.places import alone, whole_directory
+from harness.training.saving import writing
 
 STAMP: Final = "evalh.json"
 CONTEXT: Final = 8192
@@ -91,8 +93,9 @@ def _write_checkpoint(gguf: Path, folder: Path) -> None:
         bos_token_id=tokenizer.bos_token_id, eos_token_id=ends, pad_token_id=ends
     )
     tokenizer.model_max_length = CONTEXT
-    save_weights(model, folder)
-    tokenizer.save_pretrained(folder)
+    with writing(folder):
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
     theta = float(getattr(read.config, "rope_parameters", {}).get("rope_theta", 0) or options.get("rope_theta", 0))
     _amend(folder / "config.json", {"rope_theta": theta})  # transformers 4 would take 10000 without a word
     _amend(folder / "tokenizer_config.json", {"tokenizer_class": "PreTrainedTokenizerFast"})  # its name in 4 and 5

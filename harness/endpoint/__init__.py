@@ -8,12 +8,19 @@ from harness.endpoint.adapter import AdapterInfo, check_adapter_fits, read_adapt
 from harness.endpoint.capabilities import Capabilities
 from harness.endpoint.client import OpenAIEndpoint
 from harness.endpoint.managed import resident_server
+from harness.endpoint.vllm import ServerFacts, VllmServer, vllm_server
+from harness.endpoint.vllm_routes import lent_adapter, load_adapter
 
 __all__ = [
     "AdapterInfo",
     "Capabilities",
     "OpenAIEndpoint",
+    "ServerFacts",
+    "VllmServer",
     "check_adapter_fits",
+    "lent_adapter",
+    "load_adapter",
     "read_adapter",
     "resident_server",
+    "vllm_server",
 ]

@@ -11,6 +11,7 @@ from harness.endpoint.address import parse_address
 from harness.endpoint.capabilities import Capabilities
 from harness.endpoint.probe import Card, probe, read_cards
 from harness.endpoint.refusals import RefusedError
+from harness.endpoint.renders import server_render
 from harness.endpoint.replies import read_completion, read_ids
 from harness.endpoint.transport import Transport
 from harness.errors import BadInputError
@@ -81,7 +82,7 @@ class OpenAIEndpoint:
             turn = self._probing.setdefault(model, Lock())
         with turn:
             if model not in self._known:
-                cards = self._cards()
+                cards = self.cards()
                 if cards is not None and model not in [card.name for card in cards]:
                     served = ", ".join(card.name for card in cards) or "nothing"
                     raise BadInputError(f"{self.url} does not serve {model}", hint=f"it serves {served}")
@@ -101,8 +102,9 @@ class OpenAIEndpoint:
         top_p: float = 1.0,
         max_tokens: int,
         stop: Sequence[str] = (),
+        logit_bias: Mapping[int, float] | None = None,
     ) -> Completion:
-        """One reply to a conversation, sent as it is.
+        """One reply to a conversation, sent as it is; `logit_bias` adds -100..100 to the logits of ids.
 
         Raises:
             BadInputError: the model is not served.
@@ -115,6 +117,8 @@ class OpenAIEndpoint:
             fields["top_p"] = top_p
         if stop:
             fields["stop"] = list(stop)
+        if logit_bias:
+            fields["logit_bias"] = {str(token): bias for token, bias in logit_bias.items()}
         if seed is not None and can.sends_seed:
             fields["seed"] = seed
         if can.token_ids:
@@ -147,8 +151,28 @@ class OpenAIEndpoint:
             raise error.refusal.error() from error
         return read_ids(answer.get("tokens")) if isinstance(answer, dict) else None
 
-    def _cards(self) -> tuple[Card, ...] | None:
-        """The server's models, or None where it has no such list."""
+    def render(self, messages: Sequence[Message], *, model: str) -> tuple[int, ...] | None:
+        """The ids that the server's render route makes of a conversation, or None where it has no such route.
+
+        Raises:
+            EndpointError: it has the route but refuses the conversation.
+        """
+        route = self.probe(model).render_route
+        if route is None:
+            return None
+        try:
+            return server_render(
+                self._transport, route, {"model": model, "messages": _plain(messages), **self._template}
+            )
+        except RefusedError as error:
+            raise error.refusal.error() from error
+
+    def cards(self) -> tuple[Card, ...] | None:
+        """The server's own account of its models, or None where it has no such list.
+
+        Raises:
+            EndpointError: it does not answer, or answers nonsense.
+        """
         try:
             return read_cards(self._transport.get("/models"), url=self.url)
         except RefusedError as error:

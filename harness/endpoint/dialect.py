@@ -41,7 +41,6 @@ NEUTRAL: Mapping[str, tuple[object, ...]] = MappingProxyType(
         "functions": ([],),
         "include_stop_str_in_output": (False,),
         "length_penalty": (1,),
-        "logit_bias": ({},),
         "metadata": ({},),
         "min_p": (0,),
         "min_tokens": (0,),
@@ -107,6 +106,7 @@ class ChatRequest(_Strict):
     stop: str | list[str] | None = None
     stop_token_ids: list[int] | None = None
     ignore_eos: bool | None = None
+    logit_bias: dict[str, Annotated[float, Field(ge=-100.0, le=100.0)]] | None = None
     logprobs: bool | None = None
     top_logprobs: int | None = Field(default=None, ge=0, le=20)
     stream: bool | None = None
@@ -125,6 +125,11 @@ class ChatRequest(_Strict):
     def stops(self) -> tuple[str, ...]:
         """The stop strings."""
         return (self.stop,) if isinstance(self.stop, str) else tuple(self.stop or ())
+
+    @property
+    def biases(self) -> tuple[tuple[int, float], ...]:
+        """What is added to the logits of which ids."""
+        return tuple((int(token), bias) for token, bias in (self.logit_bias or {}).items())
 
     def values(self) -> tuple[Message, ...]:
         """The messages as they travel in evalh."""
@@ -202,6 +207,8 @@ def _is_neutral(name: str, value: object) -> bool:
 def _check_combinations(request: ChatRequest) -> None:
     if any(not stop for stop in request.stops):
         raise ApiError(400, "stop: a stop string must not be empty", param="stop", code="invalid_value")
+    if not all(token.isascii() and token.isdecimal() for token in request.logit_bias or ()):
+        raise ApiError(400, "logit_bias: its keys must be token ids", param="logit_bias", code="invalid_value")
     if request.top_logprobs is not None and not request.logprobs:
         raise ApiError(400, "top_logprobs needs logprobs", param="top_logprobs", code="invalid_value")
     if request.stream_options is not None and not request.stream:

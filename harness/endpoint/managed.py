@@ -7,19 +7,14 @@ import os
 import selectors
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from time import monotonic
 from typing import BinaryIO
 
-from harness.endpoint.refusals import printable
+from harness.endpoint.child import STOP_SECONDS, last_lines, log_file, stop, tail
 from harness.errors import BadInputError, EndpointError
-
-STOP_SECONDS = 8.0
-_TAIL_BYTES = 4096
-_TAIL_LINES = 6
 
 
 @contextmanager
@@ -58,7 +53,7 @@ def resident_server(
 def child_server(options: Sequence[str], *, log: Path | None = None, start_seconds: float = 60.0) -> Iterator[str]:
     """Run `evalh serve` with these options as a child; yields its URL once it answers."""
     with ExitStack() as stack:
-        err = stack.enter_context(_log_file(log))
+        err = stack.enter_context(log_file(log))
         child = subprocess.Popen(
             [sys.executable, "-m", "evalh", "serve", *options, "--exit-with-stdin", "--json"],
             stdin=subprocess.PIPE,
@@ -66,18 +61,8 @@ def child_server(options: Sequence[str], *, log: Path | None = None, start_secon
             stderr=err,
             start_new_session=True,  # a ^C at the terminal is the parent's to handle
         )
-        stack.callback(_stop, child)
+        stack.callback(stop, child)
         yield _ready_url(child, err, monotonic() + start_seconds)
-
-
-@contextmanager
-def _log_file(path: Path | None) -> Iterator[BinaryIO]:
-    if path is None:
-        with tempfile.TemporaryFile() as file:
-            yield file
-    else:
-        with path.open("a+b") as kept:
-            yield kept
 
 
 def _ready_url(child: subprocess.Popen[bytes], err: BinaryIO, deadline: float) -> str:
@@ -88,7 +73,7 @@ def _ready_url(child: subprocess.Popen[bytes], err: BinaryIO, deadline: float) -
         selector.register(child.stdout, selectors.EVENT_READ)
         while not line.endswith(b"\n"):
             if not selector.select(timeout=max(deadline - monotonic(), 0.0)):
-                raise EndpointError(f"the server did not become ready in time{_tail(err)}")
+                raise EndpointError(f"the server did not become ready in time{tail(err)}")
             part = os.read(child.stdout.fileno(), 65536)
             if not part:
                 raise _death(child, err)
@@ -102,34 +87,7 @@ def _ready_url(child: subprocess.Popen[bytes], err: BinaryIO, deadline: float) -
 def _death(child: subprocess.Popen[bytes], err: BinaryIO) -> EndpointError | BadInputError:
     with suppress(subprocess.TimeoutExpired):
         child.wait(timeout=STOP_SECONDS)
-    lines = _last_lines(err)
+    lines = last_lines(err)
     if child.returncode == BadInputError.exit_code and lines:
         return BadInputError(lines[-1].removeprefix("evalh: "))
-    return EndpointError(f"the server ended with status {child.returncode} before it answered{_tail(err)}")
-
-
-def _tail(err: BinaryIO) -> str:
-    lines = _last_lines(err)
-    return f"; its log ends: {' | '.join(lines)}" if lines else "; its log is empty"
-
-
-def _last_lines(err: BinaryIO) -> list[str]:
-    size = err.seek(0, os.SEEK_END)
-    err.seek(max(size - _TAIL_BYTES, 0))
-    lines = err.read().decode("utf-8", "replace").splitlines()
-    return [printable(line, 300) for line in lines if line.strip()][-_TAIL_LINES:]
-
-
-def _stop(child: subprocess.Popen[bytes]) -> None:
-    for pipe in (child.stdin, child.stdout):
-        if pipe is not None:
-            with suppress(OSError):
-                pipe.close()
-    for end in (None, child.terminate, child.kill):
-        if end is not None:
-            end()
-        try:
-            child.wait(timeout=STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            continue
-        return
+    return EndpointError(f"the server ended with status {child.returncode} before it answered{tail(err)}")

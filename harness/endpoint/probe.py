@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.endpoint.capabilities import SCRIPTED_OWNER, Capabilities
+from harness.endpoint.capabilities import SCRIPTED_OWNER, Capabilities, RenderRoute
 from harness.endpoint.refusals import RefusedError
+from harness.endpoint.renders import server_render
 from harness.endpoint.replies import read_completion, read_ids
 from harness.endpoint.transport import Transport
 from harness.errors import EndpointError
@@ -25,6 +26,8 @@ class Card:
     name: str
     owner: str | None
     max_model_len: int | None
+    root: str | None = None  # where the model's weights are, by the server's word
+    parent: str | None = None  # the model that this one is an adapter of
 
 
 def read_cards(body: object, *, url: str) -> tuple[Card, ...]:
@@ -47,13 +50,14 @@ def probe(transport: Transport, model: str, cards: Sequence[Card] | None) -> Cap
         EndpointError: it cannot be reached, or answers nonsense.
     """
     card = next((card for card in cards or () if card.name == model), None)
+    length = _length(card, cards or ())
     served = None if cards is None else tuple(card.name for card in cards)
     if card is not None and card.owner == SCRIPTED_OWNER:
         return Capabilities(
             server=card.owner,
             scripted=True,
             served=served,
-            max_model_len=card.max_model_len,
+            max_model_len=length,
             token_ids=False,
             logprobs=False,
             seed=False,
@@ -66,11 +70,13 @@ def probe(transport: Transport, model: str, cards: Sequence[Card] | None) -> Cap
         server=card.owner if card else None,
         scripted=False,
         served=served,
-        max_model_len=card.max_model_len if card else None,
+        max_model_len=length,
         token_ids="return_token_ids" in accepted and None not in (reply.prompt_ids, reply.completion_ids),
         logprobs="logprobs" in accepted and reply.logprobs is not None,
         seed=prober.seed_decides() if sends_seed else False,
         tokenize=prober.tokenizes(),
+        render_route=prober.render_route(),
+        counts=reply.prompt_tokens is not None,
         sends_seed=sends_seed,
         limit_field=prober.limit_field,
     )
@@ -121,6 +127,16 @@ class _Prober:
             return False
         return isinstance(body, dict) and bool(read_ids(body.get("tokens")))
 
+    def render_route(self) -> RenderRoute | None:
+        """The route at which the server shows what it makes of messages, if it has one."""
+        for route in RenderRoute:
+            try:
+                if server_render(self._transport, route, {"model": self._model, "messages": _OPENING}):
+                    return route
+            except (RefusedError, EndpointError):
+                continue
+        return None
+
     def _plain(self) -> Completion:
         """A reply without any extras, under whichever name the token limit has here."""
         try:
@@ -144,13 +160,24 @@ class _Prober:
         return read_completion(body, url=self._transport.address.base, model=self._model, seconds=0.0)
 
 
+def _length(card: Card | None, cards: Sequence[Card]) -> int | None:
+    """How long a conversation may be; an adapter that does not say is as long as its parent."""
+    if card is None or card.max_model_len is not None or card.parent is None:
+        return card.max_model_len if card else None
+    return next((other.max_model_len for other in cards if card.parent in (other.name, other.root)), None)
+
+
 def _card(entry: Mapping[str, object]) -> Card:
     length = next(
         (entry[key] for key in ("max_model_len", "context_length", "max_context_length") if key in entry), None
     )
-    owner = entry.get("owned_by")
+    owner, root, parent = (
+        value if isinstance(value := entry.get(key), str) and value else None for key in ("owned_by", "root", "parent")
+    )
     return Card(
         name=str(entry["id"]),
-        owner=owner if isinstance(owner, str) and owner else None,
+        owner=owner,
+        root=root,
+        parent=parent,
         max_model_len=length if isinstance(length, int) and not isinstance(length, bool) else None,
     )

@@ -1,1 +1,1 @@
-"""Parity: what the server read, compared on every turn with what the render contract says."""
+"""Parity: what the server read is compared, token for token, with the contract's render of the same conversation."""

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 import numpy as np
+import numpy.typing as npt
 from scipy.stats import binom
 
 
@@ -20,7 +21,7 @@ def sign_flip(sums: Iterable[int]) -> float:
     kept, seen = [abs(value) for value in values if value], abs(sum(values))
     if not kept or seen == 0:
         return 1.0
-    distribution = np.ones(1)
+    distribution: npt.NDArray[np.floating] = np.ones(1)
     for size, count in sorted(Counter(kept).items()):
         step = np.zeros(2 * size * count + 1)
         step[:: 2 * size] = binom.pmf(np.arange(count + 1), count, 0.5)

@@ -52,6 +52,13 @@ def test_a_mistake_in_the_file_is_named_by_line_and_key(tmp_path: Path, text: st
         ({"endpoint": "http://x/v1", "base_model": "m", "tuned_model": "m"}, "cannot be better than itself"),
         ({"adapter": "a", "n": "0"}, "--n: must be a whole number above 0, or all, not '0'"),
         ({"adapter": "a", "n": "-3"}, "--n: must be a whole number"),
+        ({"adapter": "a", "chat_template_kwargs": "[1]"}, "--chat-template-kwargs: must be a JSON object, not"),
+        ({"adapter": "a", "chat_template_kwargs": "{"}, "--chat-template-kwargs: must be a JSON object, not"),
+        ({"adapter": "a", "serve": "vllm", "deterministic": True}, "--deterministic is the resident server's"),
+        (
+            {"endpoint": "http://x/v1", "base_model": "b", "tuned_model": "t", "serve": "vllm"},
+            "--serve vllm starts a server",
+        ),
         ({"adapter": "a", "temperature": 3.0}, "--temperature: .*less than or equal to 2"),
     ],
 )

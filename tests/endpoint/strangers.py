@@ -52,6 +52,7 @@ def stranger(chat: Callable[[Request], Reply], *, routes: dict[str, Reply] | Non
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        wbufsize = -1  # head and body in one packet: apart, the second waits 40 ms for the first one's receipt
 
         def do_GET(self) -> None:
             self.answer({})

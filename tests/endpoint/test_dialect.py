@@ -105,6 +105,18 @@ def test_text_ends_before_a_stop_string_that_spans_tokens(resident: Running) -> 
     assert alone["message"]["content"] == choice["message"]["content"]
 
 
+def test_a_bias_chooses_the_token_and_leaves_its_logprob_alone(resident: Running) -> None:
+    plain = resident.chat(max_tokens=1, logprobs=True, return_token_ids=True).body["choices"][0]
+    other = (plain["token_ids"][0] + 1) % resident.worker.tokens.vocabulary
+    fields: dict[str, Any] = {"max_tokens": 3, "logprobs": True, "return_token_ids": True}
+    for temperature in (0, 1):
+        wanted = resident.chat(logit_bias={str(other): 100}, temperature=temperature, **fields).body["choices"][0]
+        assert wanted["token_ids"] == [other] * 3
+        assert wanted["logprobs"]["content"][0]["logprob"] < plain["logprobs"]["content"][0]["logprob"]
+    banned = resident.chat(logit_bias={str(plain["token_ids"][0]): -100}, **fields).body["choices"][0]
+    assert banned["token_ids"][0] != plain["token_ids"][0]
+
+
 def stream(resident: Running, **fields: object) -> list[dict[str, object]]:
     body = {"model": "base", "messages": [{"role": "user", "content": "hello"}], "stream": True, **fields}
     request = urllib.request.Request(  # noqa: S310 - our own server
@@ -156,7 +168,6 @@ def test_a_seed_repeats_a_sample_and_another_one_changes_it(resident: Running) -
         ("presence_penalty", 0.5),
         ("frequency_penalty", -1),
         ("repetition_penalty", 1.1),
-        ("logit_bias", {"5": 1}),
         ("guided_json", {}),
         ("best_of", 3),
         ("min_p", 0.1),
@@ -198,6 +209,9 @@ def test_neutral_values_of_the_wider_dialect_are_welcome(resident: Running) -> N
         ("stop", ""),
         ("stop", [1]),
         ("top_logprobs", 3),
+        ("logit_bias", {"5": 101}),
+        ("logit_bias", {"word": 1}),
+        ("logit_bias", {"99999999": 1}),
         ("top_logprobs", 50),
         ("stream_options", {"include_usage": True}),
         ("messages", []),

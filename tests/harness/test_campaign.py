@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 
-from harness.campaign import Breaker, Campaign, grid
-from harness.errors import InfrastructureError
-from harness.trial import trial_seed
-from harness.values import Arm
+from harness import store
+from harness.campaign import Breaker, Campaign, grid, run_campaign
+from harness.errors import InfrastructureError, ParityError
+from harness.sandbox import Engine
+from harness.session import Model
+from harness.trial import TrialPlan, trial_seed
+from harness.values import Arm, Failure, TrialKey, TrialRecord
 from scenarios import load_dir
-from tests.records import record
+from tests.records import manifest, record
 
 SUITE = Path(__file__).parents[1] / "golden" / "suite"
 MODELS = {Arm.BASE: "plain", Arm.TUNED: "trained"}
@@ -65,3 +73,79 @@ def test_a_row_of_invalid_trials_ends_the_campaign_and_a_valid_one_breaks_the_ro
         breaker.note(record(success=success))
     with pytest.raises(InfrastructureError, match=r"3 trials in a row were INVALID.*the engine is gone"):
         breaker.note(record(success=None))
+
+
+def test_apart_every_base_trial_comes_before_every_tuned_one_and_nothing_else_changes() -> None:
+    together, apart = grid(_campaign(repeats=2)), grid(_campaign(repeats=2, apart=True))
+    assert [plan.arm for plan in apart] == [Arm.BASE] * 4 + [Arm.TUNED] * 4
+    for arm in Arm:
+        assert [plan for plan in apart if plan.arm is arm] == [plan for plan in together if plan.arm is arm]
+
+
+Trial = Callable[[TrialPlan], TrialRecord]
+
+
+def _run(campaign: Campaign, trial: Trial, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The grid with another trial than the real one: what is tested is who runs beside whom."""
+    monkeypatch.setattr("harness.campaign.run_trial", lambda plan, *_: trial(plan))
+    models = dict.fromkeys(Arm, cast("Model", None))
+    with closing(store.create(path, manifest("errand-note", "errand-lost"))) as run:
+        run_campaign(campaign, cast("Engine", None), models, run, on_record=lambda _: None, stop=threading.Event())
+
+
+def _passed(plan: TrialPlan) -> TrialRecord:
+    return record(plan.scenario.scenario.id, plan.arm, repeat=plan.repeat, attempt=plan.attempt)
+
+
+def test_both_arms_run_side_by_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    all_at_once = threading.Barrier(4)
+
+    def trial(plan: TrialPlan) -> TrialRecord:
+        all_at_once.wait(timeout=60)
+        return _passed(plan)
+
+    _run(_campaign(concurrency=4), trial, tmp_path / "run", monkeypatch)
+    assert not all_at_once.broken
+
+
+def test_apart_no_tuned_trial_starts_before_every_base_trial_has_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one_arm_at_once = threading.Barrier(2)
+    lock = threading.Lock()
+    ended: list[TrialKey] = []
+    too_early: list[TrialKey] = []
+
+    def trial(plan: TrialPlan) -> TrialRecord:
+        with lock:
+            if plan.arm is Arm.TUNED and len(ended) < 2:
+                too_early.append(plan.key)
+        one_arm_at_once.wait(timeout=60)
+        with lock:
+            ended.append(plan.key)
+        return _passed(plan)
+
+    _run(_campaign(concurrency=4, apart=True), trial, tmp_path / "run", monkeypatch)
+    assert len(ended) == 4
+    assert too_early == []
+
+
+def test_a_trial_that_read_other_tokens_stops_the_run_at_once_and_is_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def trial(plan: TrialPlan) -> TrialRecord:
+        failed = record(plan.scenario.scenario.id, plan.arm, success=None)
+        return replace(failed, failure=Failure(address="parity", message="position 3: 5 instead of 4"))
+
+    with pytest.raises(ParityError, match="position 3: 5 instead of 4"):
+        _run(_campaign(concurrency=1), trial, tmp_path / "run", monkeypatch)
+    assert len(store.read_trials(tmp_path / "run")) == 1
+
+
+def test_a_trial_that_failed_by_something_else_stops_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def trial(plan: TrialPlan) -> TrialRecord:
+        failed = record(plan.scenario.scenario.id, plan.arm, success=None)
+        return replace(failed, failure=Failure(address="endpoint", message="gone"))
+
+    _run(_campaign(concurrency=2, attempts=1), trial, tmp_path / "run", monkeypatch)
+    assert len(store.read_trials(tmp_path / "run")) == 4

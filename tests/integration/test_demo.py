@@ -14,7 +14,7 @@ from tests.integration.command import SUITE, evalh, records
 
 ROOT = Path(__file__).parents[2]
 TRAIN = ROOT / "scenarios" / "train" / "note"
-STEPS = 16
+SETTINGS = ("--steps", "16", "--batch-tokens", "500", "--lr", "1e-3", "--rank", "8")
 
 
 @pytest.mark.model
@@ -23,14 +23,14 @@ STEPS = 16
 @pytest.mark.timeout(900)
 @pytest.mark.skipif(not is_converted(ROOT / BASE), reason="needs the demo model: run `make model`")
 def test_a_short_training_on_recorded_trajectories_makes_a_model_that_types_commands(tmp_path: Path) -> None:
-    base = str(ROOT / BASE)
-    recorded = evalh("demo", "record", "--scenarios", str(TRAIN), "--data", "t.jsonl", "--base", base, cwd=tmp_path)
+    base = ("--base", str(ROOT / BASE))
+    recorded = evalh("record", "--scenarios", str(TRAIN), "--out", "t.jsonl", *base, "--json", cwd=tmp_path)
     assert recorded.returncode == 0, recorded.stderr
-    lines = (tmp_path / "t.jsonl").read_text().splitlines()
-    assert len(lines) > 30
-    assert json.loads(lines[0])["messages"][-1]["role"] == "assistant"
-    arguments = ("--data", "t.jsonl", "--base", base, "--out", "ckpt", "--steps", str(STEPS))
-    trained = evalh("demo", "train", *arguments, cwd=tmp_path, timeout=600)
+    lines = [json.loads(line) for line in (tmp_path / "t.jsonl").read_text().splitlines()]
+    assert len(lines) == json.loads(recorded.stdout)["trajectories"] > 30
+    assert lines[0]["messages"][-1]["role"] == "assistant"
+    assert {line["meta"]["archetype"] for line in lines} == {"note"}
+    trained = evalh("train", "--data", "t.jsonl", *base, "--out", "ckpt", *SETTINGS, cwd=tmp_path, timeout=600)
     assert trained.returncode == 0, trained.stderr
     again = ("--scenarios", str(SUITE), "--max-turns", "4", "--max-tokens", "48", "--out", "run")
     done = evalh("run", "--adapter", "ckpt", *again, cwd=tmp_path, timeout=600)

@@ -68,6 +68,37 @@ ENDLESS = (
     "{% for m in messages %}### {{ m['role'] }}\n{{ m['content'] }}\n\n{% endfor %}"
     "{% if add_generation_prompt %}### assistant\n{% endif %}"
 )
+THINKING = (
+    "<s>{% for m in messages %}{% if m['role'] == 'user' %}<|start|>{{ m['content'] }}"
+    "{% else %}<turn_of>{{ m['content'].split('</think>')[-1] }}</s>{% endif %}{% endfor %}"
+    "{% if add_generation_prompt %}<turn_of><think>\n{% endif %}"
+)
+SEALED = (
+    "{% for m in messages %}<|start|>{{ m['role'] }}\n{{ m['content'] }}<|stop|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|start|>assistant\n{% else %}</s>{% endif %}"
+)
+CHANNELLED = (
+    "{% for m in messages %}<|start|>{{ m['role'] }}"
+    "{% if m['role'] == 'assistant' %}<turn_of>final{% endif %}<|im_start|>{{ m['content'] }}"
+    "{{ '<|im_end|>' if m['role'] == 'assistant' and loop.last else '<|stop|>' }}{% endfor %}"
+    "{% if add_generation_prompt %}<|start|>assistant{% endif %}"
+)
+HEADED = (
+    "<s>{% for m in messages %}<|start|>{{ m['role'] }}\n{{ m['content'] }}{% endfor %}"
+    "{% if add_generation_prompt %}<|start|>assistant\n{% endif %}"
+)
+TWICE = (
+    "{% for m in messages %}<|start|>{{ m['role'] }}\n{{ m['content'] }}<|stop|></s>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|start|>assistant\n{% endif %}"
+)
+QUOTING = (
+    "{% for m in messages %}<|start|>{{ m['role'] }}: {{ m['content'] | tojson }}<|stop|>{% endfor %}"
+    "{% if add_generation_prompt %}<|start|>assistant: {% endif %}"
+)
+ASKING = "{% if enable_thinking is not defined %}{{ raise_exception('say enable_thinking') }}{% endif %}" + INSERTING
+
+OPTIONS: Mapping[str, Mapping[str, object]] = MappingProxyType({"asking": {"enable_thinking": False}})
+"""What must be passed as `chat_template_kwargs` to templates that refuse without."""
 
 TEMPLATES: Mapping[str, str] = MappingProxyType(
     {
@@ -83,8 +114,27 @@ TEMPLATES: Mapping[str, str] = MappingProxyType(
         "named": NAMED,
         "plain": PLAIN,
         "endless": ENDLESS,
+        "thinking": THINKING,
+        "sealed": SEALED,
+        "channelled": CHANNELLED,
+        "headed": HEADED,
+        "twice": TWICE,
+        "quoting": QUOTING,
     }
 )
+DEMANDING: Mapping[str, str] = MappingProxyType({"asking": ASKING})
+"""Templates that refuse without their `OPTIONS`."""
+
+ENDS: Mapping[str, str] = MappingProxyType(
+    {
+        **dict.fromkeys(("chatml", "system_aware", "inserting", "dropping", "promptless", "channelled"), "<|im_end|>"),
+        **dict.fromkeys(("alternating", "tight", "plain", "endless", "thinking", "headed"), "</s>"),
+        **dict.fromkeys(("trimming", "tools", "sealed", "twice", "quoting"), "<|stop|>"),
+        "named": "<end_of_turn>",
+        "asking": "<|im_end|>",
+    }
+)
+"""The token that ends what the model says, under each template."""
 
 _CORPUS = (
     "cat /etc/motd\nls -la /home/operator; echo done > report.txt && exit 0 || panic 'no such file or directory'",

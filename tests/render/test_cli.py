@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from harness.cli.masked import visible
 from harness.cli.render import render as command
-from harness.cli.render import visible
 from harness.errors import BadInputError
 from tests.render.kinds import CHATML, INSERTING, byte_level
 

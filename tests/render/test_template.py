@@ -32,9 +32,18 @@ class Encoding:
     ids = (1, 2, 3)
 
 
+def tensor(value: object) -> Any:
+    try:
+        import torch
+    except ImportError:  # rendering needs none; a tokenizer then gives arrays at most
+        import numpy as np
+
+        return np.array(value)
+    return torch.tensor(value)
+
+
 def shapes() -> list[Any]:
     import numpy as np
-    import torch
     from transformers import BatchEncoding
 
     flat = [1, 2, 3]
@@ -43,17 +52,17 @@ def shapes() -> list[Any]:
         (1, 2, 3),
         [flat],
         [[flat]],
-        torch.tensor(flat),
-        torch.tensor([flat]),
+        tensor(flat),
+        tensor([flat]),
         np.array(flat),
         np.array([flat]),
         [np.int64(1), np.int64(2), np.int64(3)],
         {"input_ids": flat, "attention_mask": [1, 1, 1]},
         {"input_ids": [flat]},
-        {"input_ids": torch.tensor([flat])},
+        {"input_ids": tensor([flat])},
         BatchEncoding({"input_ids": flat}),
         BatchEncoding({"input_ids": [flat]}),
-        BatchEncoding({"input_ids": torch.tensor([flat])}),
+        BatchEncoding({"input_ids": tensor([flat])}),
         UserDict({"input_ids": flat}),
         Encoding(),
         [Encoding()],
@@ -118,3 +127,47 @@ def test_a_templates_digest_tells_templates_apart() -> None:
     assert template_digest(object()) is None
     second.chat_template = {"default": CHATML, "tools": ALTERNATING}
     assert str(template_digest(second)).startswith("sha256:")
+
+
+class PromptsOnly:
+    """A foreign tokenizer: no switch for the generation prompt, no ended conversations, an end of its own choice."""
+
+    eos_token_id = 2
+
+    def __init__(self, ends_with: int = 2) -> None:
+        self.ends_with = ends_with
+
+    def apply_chat_template(self, conversation: list[dict[str, str]], **options: Any) -> Any:
+        if "add_generation_prompt" in options:
+            raise ValueError("Kwargs ['add_generation_prompt'] are not supported")
+        left_open = options.get("continue_final_message", False)
+        if conversation[-1]["role"] == "assistant" and not left_open:
+            raise ValueError("expected the last role to be user")
+        ids = [1]
+        for turn in conversation:
+            ids += [ord(character) for character in turn["content"]]
+            ids.append(4 if turn["role"] == "user" else self.ends_with)
+        return ids[:-1] if left_open else ids
+
+    def encode(self, text: str, **options: Any) -> Any:
+        return [ord(character) for character in text]
+
+
+TALK = (*HELLO, Message(role=Role.ASSISTANT, content="ls"))
+
+
+def test_a_tokenizer_that_only_makes_prompts_shows_an_ended_conversation_too() -> None:
+    prompt = render_ids(PromptsOnly(), HELLO, add_generation_prompt=True)
+    assert prompt[-1] == 4
+    assert render_ids(PromptsOnly(), TALK, add_generation_prompt=False) == [*prompt, ord("l"), ord("s"), 2]
+
+
+def test_an_end_that_the_next_prompt_does_not_show_is_not_made_up() -> None:
+    with pytest.raises(RenderError, match="expected the last role to be user"):
+        render_ids(PromptsOnly(ends_with=3), TALK, add_generation_prompt=False)
+
+
+def test_a_conversation_that_is_refused_with_the_generation_prompt_is_not_rendered_without() -> None:
+    tokenizer = byte_level("{% if add_generation_prompt %}{{ raise_exception('no prompt') }}{% endif %}" + CHATML)
+    with pytest.raises(RenderError, match="no prompt"):
+        render_ids(tokenizer, HELLO, add_generation_prompt=True)

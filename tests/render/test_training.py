@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import pytest
 
 from harness.errors import RenderError
 from harness.values import Message, Role
-from render import IGNORED, TrainingExample, conform, loss_mask, prefix_stability, render_ids, training_examples
+from render import IGNORED, conform, end_token, loss_mask, prefix_stability, render_ids, training_examples
 from tests.render.conversations import conversations
 from tests.render.kinds import (
     ALTERNATING,
@@ -17,84 +14,17 @@ from tests.render.kinds import (
     DROPPING,
     ENDLESS,
     INSERTING,
-    TEMPLATES,
     TIGHT,
     byte_level,
     sentence_pieces,
-    slow,
 )
 
-ENDS = {
-    **dict.fromkeys(("chatml", "system_aware", "inserting", "dropping", "promptless"), "<|im_end|>"),
-    **dict.fromkeys(("alternating", "tight", "plain", "endless"), "</s>"),
-    **dict.fromkeys(("trimming", "tools"), "<|stop|>"),
-    "named": "<end_of_turn>",
-}
 TALK = (
     Message(role=Role.USER, content="welcome\n$ "),
     Message(role=Role.ASSISTANT, content="cat /etc/motd"),
     Message(role=Role.USER, content="hello\n$ "),
     Message(role=Role.ASSISTANT, content="exit"),
 )
-
-
-def learnt(examples: list[TrainingExample]) -> list[tuple[list[int], list[int]]]:
-    """Each run of labelled ids, with all ids before it."""
-    runs: list[tuple[list[int], list[int]]] = []
-    for example in examples:
-        assert len(example.ids) == len(example.labels)
-        start = None
-        for index, label in enumerate((*example.labels, IGNORED)):
-            if label != IGNORED:
-                assert label == example.ids[index]
-                start = index if start is None else start
-            elif start is not None:
-                runs.append((list(example.ids[:start]), list(example.ids[start:index])))
-                start = None
-    return runs
-
-
-def assert_exact(tokenizer: Any, messages: tuple[Message, ...], end: int, *, lossless: bool = True) -> None:
-    """Every assistant turn is learnt once, after the very prompt that the server is sent, its end included."""
-    clean = conform(tokenizer, messages)
-    runs = learnt(training_examples(tokenizer, messages))
-    turns = [(clean[:index], turn.content) for index, turn in enumerate(clean) if turn.role is Role.ASSISTANT]
-    assert len(runs) == len(turns)
-    for (before, said), (history, text) in zip(runs, turns, strict=True):
-        assert before == render_ids(tokenizer, history, add_generation_prompt=True)
-        assert said[-1] == end
-        decoded = tokenizer.decode(said[:-1], skip_special_tokens=False)
-        assert decoded == (text if lossless else decoded)
-        if not lossless:  # SentencePiece's decoder drops a first blank
-            assert decoded.lstrip(" ") == text.lstrip(" ")
-
-
-@pytest.mark.parametrize("make", [byte_level, slow])
-@pytest.mark.parametrize("template", TEMPLATES)
-def test_200_random_conversations_are_learnt_exactly_under_every_template(
-    template: str, make: Callable[[str], Any]
-) -> None:
-    tokenizer = make(TEMPLATES[template])
-    end = tokenizer.convert_tokens_to_ids(ENDS[template])
-    for messages in conversations(200 if make is byte_level else 20, seed=1):
-        assert_exact(tokenizer, messages, end)
-
-
-@pytest.mark.parametrize("prepend", ["first", "always", "never"])
-@pytest.mark.parametrize("template", TEMPLATES)
-def test_sentencepiece_tokenizers_are_learnt_exactly(template: str, prepend: str) -> None:
-    tokenizer = sentence_pieces(TEMPLATES[template], prepend=prepend)
-    end = tokenizer.convert_tokens_to_ids(ENDS[template])
-    for messages in conversations(20, seed=2):
-        assert_exact(tokenizer, messages, end, lossless=False)
-
-
-@pytest.mark.parametrize("template", ["inserting", "dropping", "chatml"])
-def test_replies_with_reasoning_in_them_are_learnt_exactly(template: str) -> None:
-    tokenizer = byte_level(TEMPLATES[template])
-    end = tokenizer.convert_tokens_to_ids(ENDS[template])
-    for messages in conversations(60, seed=3, thoughts=True):
-        assert_exact(tokenizer, messages, end)
 
 
 def test_an_additive_template_gives_one_sequence_with_all_turns() -> None:
@@ -156,3 +86,15 @@ def test_conforming_is_idempotent() -> None:
     for messages in conversations(50, seed=4, thoughts=True):
         once = conform(tokenizer, messages)
         assert conform(tokenizer, once) == once
+
+
+def test_the_end_token_is_the_templates_own_whatever_the_tokenizer_calls_its_end() -> None:
+    tokenizer = byte_level(CHATML)
+    assert end_token(tokenizer) == end_token(tokenizer, TALK[:3]) == tokenizer.convert_tokens_to_ids("<|im_end|>")
+    assert end_token(byte_level(ENDLESS)) == tokenizer.eos_token_id != end_token(tokenizer)
+
+
+def test_a_template_that_does_not_show_replies_is_refused() -> None:
+    mute = "{% for m in messages if m['role'] == 'user' %}{{ m['content'] }}<|im_end|>{% endfor %}"
+    with pytest.raises(RenderError, match=r"does not show what turn 2 \(assistant\) says"):
+        training_examples(byte_level(mute), TALK)

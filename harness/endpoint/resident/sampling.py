@@ -17,12 +17,13 @@ class Sampling:
     top_p: float = 1.0
     top_k: int = 0  # 0: no limit
     seed: int | None = None
+    logit_bias: tuple[tuple[int, float], ...] = ()  # id and what is added to its logit
     logprobs: int | None = None  # None: not wanted; k: the chosen token's and the k likeliest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chosen:
-    """One chosen token; log-probabilities are the model's own, before temperature and cuts."""
+    """One chosen token; log-probabilities are the model's own, before biases, temperature and cuts."""
 
     token: int
     logprob: float | None = None
@@ -46,10 +47,11 @@ def choose(logits: torch.Tensor, sampling: Sampling, generator: torch.Generator)
     best = logits.max()
     if not torch.isfinite(best):  # NaN spreads through max, +inf is the max, -inf: nothing is possible
         raise NonFiniteLogitsError
+    biased = _biased(logits, sampling.logit_bias)
     if sampling.temperature < GREEDY_BELOW:
-        token = int(logits.argmax())
+        token = int(biased.argmax())
     else:
-        token = _draw(logits, sampling, float(torch.rand((), generator=generator, dtype=torch.float64)))
+        token = _draw(biased, sampling, float(torch.rand((), generator=generator, dtype=torch.float64)))
     if sampling.logprobs is None:
         return Chosen(token=token)
     logprobs = torch.log_softmax(logits, dim=-1)
@@ -58,6 +60,14 @@ def choose(logits: torch.Tensor, sampling: Sampling, generator: torch.Generator)
         values, ids = logprobs.topk(min(sampling.logprobs, logprobs.shape[-1]))
         top = tuple(zip(ids.tolist(), values.tolist(), strict=True))
     return Chosen(token=token, logprob=float(logprobs[token]), top=top)
+
+
+def _biased(logits: torch.Tensor, biases: tuple[tuple[int, float], ...]) -> torch.Tensor:
+    if not biases:
+        return logits
+    ids = torch.tensor([token for token, _ in biases], device=logits.device)
+    values = torch.tensor([bias for _, bias in biases], device=logits.device, dtype=logits.dtype)
+    return logits.index_add(0, ids, values)
 
 
 def _draw(logits: torch.Tensor, sampling: Sampling, uniform: float) -> int:

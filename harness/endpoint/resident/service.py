@@ -118,6 +118,8 @@ class Service:
             ApiError: no such model, a template that refuses, or too long.
         """
         served = self.catalogue.find(request.model)
+        if any(token >= self._worker.tokens.vocabulary for token, _ in request.biases):
+            raise ApiError(400, "logit_bias: an id is outside the vocabulary", param="logit_bias", code="invalid_value")
         wants_prompt = request.add_generation_prompt is not False
         prompt = await self._off_loop(
             partial(
@@ -243,6 +245,7 @@ def _sampling(request: ChatRequest) -> Sampling:
         top_p=1.0 if request.top_p is None else request.top_p,
         top_k=max(request.top_k or 0, 0),
         seed=request.seed,
+        logit_bias=request.biases,
         logprobs=(request.top_logprobs or 0) if request.logprobs else None,
     )
 

@@ -9,9 +9,7 @@ from typing import Any
 import render
 from harness.endpoint.resident.options import ServeOptions
 from harness.errors import BadInputError, RenderError
-from harness.values import Message, Role
-
-_PROBE = (Message(role=Role.USER, content="one"), Message(role=Role.ASSISTANT, content="two"))
+from harness.values import Message
 
 
 class Tokens:
@@ -72,18 +70,11 @@ class Tokens:
         return set() if end is None else {int(end)}
 
     def _template_end(self) -> set[int]:
-        """The control token that the template closes an assistant turn with, if there is one."""
+        """The token that training puts after a reply under this template, if there is one."""
         try:
-            ids = self.render(_PROBE, add_generation_prompt=False)
+            return {render.end_token(self._tokenizer)}
         except RenderError:
             return set()
-        control = set(self._tokenizer.all_special_ids) | set(getattr(self._tokenizer, "added_tokens_decoder", {}))
-        for token in reversed(ids):
-            if token in control:
-                return {token}
-            if self.spell(token).strip():
-                return set()
-        return set()
 
 
 def load_tokenizer(options: ServeOptions) -> Any:
