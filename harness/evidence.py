@@ -72,7 +72,11 @@ def paperwork(arms: Arms, checks: Checks, *, variables: dict[str, object]) -> Pa
     if adapter is not None:
         template, mode = arms.chat_template_sha256, checks.contract
         notes += check_training_contract(
-            adapter, render_contract=render.CONTRACT_VERSION, template_digest=template, mode=mode
+            adapter,
+            render_contract=render.CONTRACT_VERSION,
+            template_digest=template,
+            variables=variables,
+            mode=mode,
         )
         if arms.base.path:
             notes += check_adapter_identity(adapter, Path(arms.base.path), base_digest=arms.base.digest, mode=mode)

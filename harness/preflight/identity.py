@@ -28,6 +28,7 @@ class Training:
     base_digest: str | None
     render_contract: str | None
     template_digest: str | None
+    variables: Mapping[str, object] | None  # for the chat template
 
 
 def read_training(adapter: Path) -> Training | None:
@@ -46,16 +47,25 @@ def read_training(adapter: Path) -> Training | None:
         base_digest=_word(identity.get("base_digest")),
         render_contract=_word(identity.get("render_contract")),
         template_digest=_word(record.get("chat_template")),
+        variables=variables if isinstance(variables := record.get("chat_template_kwargs"), dict) else None,
     )
 
 
 def check_training_contract(
-    adapter: Path, *, render_contract: str, template_digest: str | None, mode: Mode
+    adapter: Path,
+    *,
+    render_contract: str,
+    template_digest: str | None,
+    variables: Mapping[str, object] | None = None,
+    mode: Mode,
 ) -> tuple[str, ...]:
     """Compare the contract that an adapter was trained under with the one of this run; the notes to keep.
 
+    `variables` are this run's for the chat template; None leaves them out of it.
+
     Raises:
-        BadInputError: it was trained under another render contract or chat template, and `mode` is "block".
+        BadInputError: it was trained under another render contract, chat template or variables of it, and `mode` is
+            "block".
     """
     training = read_training(adapter)
     if training is None:
@@ -72,6 +82,9 @@ def check_training_contract(
             f"it was trained with the chat template {_short(training.template_digest)}, "
             f"the base has {_short(template_digest)}"
         )
+    if training.variables is not None and variables is not None and training.variables != variables:
+        told = (json.dumps(value, sort_keys=True) for value in (training.variables, variables))
+        wrong.append("its chat template was given {} in training, and is given {} here".format(*told))
     return (*_settle(adapter, wrong, mode), *notes)
 
 

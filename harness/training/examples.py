@@ -95,11 +95,8 @@ def prepare(
 ) -> Prepared:
     """The training examples of the trajectories under the render contract.
 
-    `reasons` is read after the last trajectory: it counts what `on_bad` heard here and before.
-
-    Raises:
-        RenderError: a trajectory cannot be rendered and nobody hears of it (its line and the turn are named), or
-            none fits.
+    `reasons` counts what `on_bad` heard, here and before. Raises RenderError where none is left, or where one cannot
+    be rendered and there is no `on_bad`; it names the line and the turn.
     """
     examples: list[TrainingExample] = []
     kept = 0
@@ -111,9 +108,7 @@ def prepare(
             )
         except RenderError as error:
             if on_bad is None:
-                name = f" ({trajectory.scenario})" if trajectory.scenario else ""
-                hint = f"{error.hint}; --drop-bad leaves such out and counts them" if error.hint else error.hint
-                raise RenderError(f"{_place(source, line)}{name}: {error.message}", hint=hint) from error
+                raise _unrendered(source, line, trajectory, error) from error
             on_bad(line, error.message)
             continue
         kept += 1
@@ -130,8 +125,11 @@ def prepare(
     )
 
 
-def _place(source: str, line: int) -> str:
-    return f"{source}{line}" if source.endswith(" ") else f"{source}:{line}"
+def _unrendered(source: str, line: int, trajectory: Trajectory, error: RenderError) -> RenderError:
+    place = f"{source}{line}" if source.endswith(" ") else f"{source}:{line}"
+    name = f" ({trajectory.scenario})" if trajectory.scenario else ""
+    hint = f"{error.hint}; --drop-bad leaves such out and counts them" if error.hint else error.hint
+    return RenderError(f"{place}{name}: {error.message}", hint=hint)
 
 
 def _nothing(

@@ -129,3 +129,17 @@ def test_an_adapter_that_brings_another_tokenizer_is_refused(
     with pytest.raises(BadInputError, match=words):
         check_adapter_identity(adapter, healthy_server.base, base_digest=BASE, mode="block")
     assert len(check_adapter_identity(adapter, healthy_server.base, base_digest=BASE, mode="warn")) == 1
+
+
+def test_other_variables_of_the_template_are_another_contract(adapter: Path) -> None:
+    stated = {"identity": {"render_contract": "1"}, "chat_template": TEMPLATE, "chat_template_kwargs": {"think": False}}
+    (adapter / "training.json").write_text(json.dumps(stated))
+
+    def checked(variables: Mapping[str, object]) -> tuple[str, ...]:
+        return check_training_contract(
+            adapter, render_contract="1", template_digest=TEMPLATE, variables=variables, mode="block"
+        )
+
+    assert checked({"think": False}) == ()
+    with pytest.raises(BadInputError, match=r'was given \{"think": false\} in training, and is given \{\} here'):
+        checked({})
