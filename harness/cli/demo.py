@@ -36,7 +36,7 @@ def fetch(*, base: Path) -> None:
     "--engine", type=click.Choice(["auto", "docker", "crun"]), default="auto", show_default=True, help="of containers"
 )
 @click.option("--concurrency", type=click.IntRange(1, 64), default=4, show_default=True, help="sessions at a time")
-@click.option("--steps", type=click.IntRange(1), default=240, show_default=True, help="of training")
+@click.option("--steps", type=click.IntRange(1), default=400, show_default=True, help="of training")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="of training")
 @click.option("--threads", type=click.IntRange(1), help="of the CPU [default: all it may use]")
 def everything(

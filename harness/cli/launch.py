@@ -87,7 +87,8 @@ def choose_scenarios(settings: RunSettings) -> tuple[LoadedScenario, ...]:
         loaded = scenarios.load_dir(scenarios.shipped(split), split=split)
     else:
         loaded = scenarios.load_dir(Path(settings.scenarios).expanduser())
-    return scenarios.select(loaded, None if settings.n == "all" else settings.n, settings.seed)
+    wanted = None if settings.n == "all" else settings.n
+    return scenarios.pick(loaded, wanted, settings.seed or None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

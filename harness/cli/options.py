@@ -30,7 +30,7 @@ METAVARS: Mapping[str, str] = MappingProxyType(
         "adapter": "DIR",
         "base": "DIR",
         "scenarios": "DIR",
-        "n": "N|all",
+        "n": "N|all|SUBSET",
         "out": "DIR",
         "endpoint": "URL",
         "base_model": "NAME",

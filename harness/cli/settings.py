@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from harness.errors import BadInputError
 
 CONFIG_FILE = Path("evalh.toml")
+SUBSETS = ("smoke", "standard-16")  # of the shipped suite; a test holds them equal to scenarios.suites
 Value = str | int | float | bool | None
 
 
@@ -26,7 +27,9 @@ class RunSettings(BaseModel):
     base: str | None = Field(None, description="base checkpoint directory; default: the one the adapter names")
     scenarios: str | None = Field(None, description="directory of bundles; default: the shipped suite")
     split: Literal["holdout", "train"] = Field("holdout", description="which split of the shipped suite")
-    n: int | Literal["all"] = Field("all", description="how many scenarios, spread evenly over archetypes")
+    n: int | Literal["all", "smoke", "standard-16"] = Field(
+        "all", description="how many scenarios, spread evenly over archetypes; or a fixed subset's name"
+    )
     repeats: Annotated[int, Field(ge=1, le=100)] = Field(1, description="runs of each scenario and arm")
     seed: Annotated[int, Field(ge=0, lt=2**31)] = Field(0, description="seed of selection, order and sampling")
     temperature: Annotated[float, Field(ge=0, le=2)] = Field(0.0, description="sampling temperature; 0 is greedy")
@@ -75,10 +78,10 @@ class RunSettings(BaseModel):
     @field_validator("n", mode="before")
     @classmethod
     def _a_count_or_all(cls, value: Value) -> int | str:
-        if value == "all":
-            return "all"
+        if value in ("all", *SUBSETS):
+            return str(value)
         if isinstance(value, bool) or not str(value).isdecimal() or int(str(value)) < 1:
-            msg = "must be a whole number above 0, or all"
+            msg = f"must be a whole number above 0, all, {' or '.join(SUBSETS)}"
             raise ValueError(msg)
         return int(str(value))
 

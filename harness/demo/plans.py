@@ -21,7 +21,7 @@ def train_plan(*, steps: int, seed: int, threads: int | None) -> TrainPlan:
         base=BASE,
         out=ADAPTER,
         steps=steps,
-        batch_tokens=500,
+        batch_tokens=600,
         learning_rate=1e-3,
         rank=8,
         seed=seed,

@@ -50,7 +50,7 @@ def test_a_mistake_in_the_file_is_named_by_line_and_key(tmp_path: Path, text: st
         ({"endpoint": "http://x/v1"}, "--endpoint needs both names"),
         ({"adapter": "a", "base_model": "b"}, "name models at --endpoint"),
         ({"endpoint": "http://x/v1", "base_model": "m", "tuned_model": "m"}, "cannot be better than itself"),
-        ({"adapter": "a", "n": "0"}, "--n: must be a whole number above 0, or all, not '0'"),
+        ({"adapter": "a", "n": "0"}, "--n: must be a whole number above 0, all, smoke or standard-16, not '0'"),
         ({"adapter": "a", "n": "-3"}, "--n: must be a whole number"),
         ({"adapter": "a", "chat_template_kwargs": "[1]"}, "--chat-template-kwargs: must be a JSON object, not"),
         ({"adapter": "a", "chat_template_kwargs": "{"}, "--chat-template-kwargs: must be a JSON object, not"),
@@ -124,3 +124,13 @@ def test_a_mistyped_command_is_one_line_and_exit_code_30(tmp_path: Path, argumen
     assert len(done.stderr.splitlines()) == 1
     assert done.stderr.startswith("evalh: ")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_fixed_subsets_are_those_of_the_suite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from scenarios.suites import SUBSETS
+
+    monkeypatch.chdir(tmp_path)
+    for name in SUBSETS:
+        assert effective({"adapter": "a", "n": name}).settings.n == name
+    with pytest.raises(BadInputError, match="smoke or standard-16"):
+        effective({"adapter": "a", "n": "standard"})
