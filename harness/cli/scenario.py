@@ -5,6 +5,8 @@ from __future__ import annotations
 import click
 
 from harness.cli.scenario_check import check
+from harness.cli.scenario_export import export
+from harness.cli.scenario_import import import_
 from harness.cli.scenario_leak import leak
 from harness.cli.scenario_lint import lint
 from harness.cli.scenario_new import new
@@ -17,5 +19,5 @@ def scenario() -> None:
     """Write scenario bundles, look at them, prove them, and compare them with what was trained on."""
 
 
-for _command in (new, list_, show, lint, try_, check, leak):
+for _command in (new, list_, show, lint, try_, check, leak, import_, export):
     scenario.add_command(_command)
