@@ -38,6 +38,12 @@ def engine_name(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
+def any_engine() -> str:
+    """The name of the quickest engine that can be used here; skips where there is none."""
+    return next((name for name in ("crun", "docker") if _why_not(name) is None), None) or _usable("crun")
+
+
+@pytest.fixture
 def docker_engine() -> None:
     """Skips the test where no Docker engine answers."""
     _usable("docker")

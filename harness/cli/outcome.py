@@ -9,8 +9,10 @@ import click
 from rich.console import Console
 
 import reports
-from harness.cli.launch import Prepared, Stage, perform
+from harness.cli.launch import perform
+from harness.cli.prepare import Prepared
 from harness.cli.report import show, show_report
+from harness.cli.stage import Stage
 from harness.errors import InfrastructureError
 from harness.store import RunStore
 

@@ -14,7 +14,8 @@ from harness.cli.settings import RunSettings
 from harness.errors import BadInputError
 
 if TYPE_CHECKING:
-    from harness.cli.launch import Prepared, Stage
+    from harness.cli.prepare import Prepared
+    from harness.cli.stage import Stage
     from harness.store import RunManifest
 
 
@@ -32,16 +33,16 @@ def resume(*, run: Path, concurrency: int | None, as_json: bool) -> None:
         settings = settings.model_copy(update={"concurrency": concurrency})
 
     from harness.campaign import grid
-    from harness.cli import launch, outcome
+    from harness.cli import launch, outcome, prepare, stage
 
     policy = outcome.policy(settings.gate)
-    prepared = launch.prepare(settings)
+    prepared = prepare.prepare(settings)
     same_inputs(found, prepared, run)
     console = Console(stderr=True)
     if grid(launch.campaign(prepared), store.read_trials(run)):
-        with launch.staged(prepared, console, run) as stage:
-            same_stage(found, stage, run)
-            outcome.perform_and_report(prepared, stage, store.reopen(run), console)
+        with stage.staged(prepared, console, run) as running:
+            same_stage(found, running, run)
+            outcome.perform_and_report(prepared, running, store.reopen(run), console)
     else:
         console.print(f"every trial of {run} is finished", markup=False, highlight=False)
         outcome.report_only(run)

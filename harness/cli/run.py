@@ -25,17 +25,17 @@ def run(*, config: Path | None, as_json: bool, **flags: Flag) -> None:
     settings = effective(flags, config).settings
 
     from harness import store  # --help and bad flags cost no heavy import
-    from harness.cli import launch, outcome
+    from harness.cli import manifest, outcome, prepare, stage
 
-    path = launch.run_directory(settings)
+    path = prepare.run_directory(settings)
     store.must_be_new(path)
     policy = outcome.policy(settings.gate)
-    prepared = launch.prepare(settings)
+    prepared = prepare.prepare(settings)
     console = Console(stderr=True)
     if settings.gate:
         outcome.warn_undecidable(policy, len(prepared.scenarios), console)
-    with launch.staged(prepared, console, path) as stage:
-        run_store = store.create(path, launch.manifest(prepared, stage, path.name))
-        launch.keep_log(path)
-        outcome.perform_and_report(prepared, stage, run_store, console)
+    with stage.staged(prepared, console, path) as running:
+        run_store = store.create(path, manifest.manifest(prepared, running, path.name))
+        stage.keep_log(path)
+        outcome.perform_and_report(prepared, running, run_store, console)
     sys.exit(outcome.conclude(path, policy, as_json=as_json, gated=settings.gate is not None))

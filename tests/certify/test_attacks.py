@@ -72,12 +72,12 @@ WEAK = [
 
 
 @pytest.mark.parametrize(("attack", "text"), WEAK)
-def test_a_weak_bundle_is_passed_by_an_attack(attack: str, text: str, engine: Engine, tmp_path: Path) -> None:
+def test_a_weak_bundle_is_passed_by_an_attack(attack: str, text: str, each_engine: Engine, tmp_path: Path) -> None:
     item = loaded(tmp_path, text)
     (chosen,) = (each for each in ATTACKS if each.name == attack)
-    assert experiment(item, engine, item.scenario.reference.replies).passed
+    assert experiment(item, each_engine, item.scenario.reference.replies).passed
     expected = Terminal(item.scenario.expected_terminal)
-    assert experiment(item, engine, replies(chosen, targets(item.scenario), expected)).passed
+    assert experiment(item, each_engine, replies(chosen, targets(item.scenario), expected)).passed
 
 
 @pytest.mark.slow
@@ -100,11 +100,11 @@ def test_an_attack_that_does_the_work_by_accident_is_no_hole(engine: Engine, tmp
 
 @pytest.mark.parametrize("name", ["killer", "full-disk", "forged-panic", "forged-prompts", "shell-killed", "aliases"])
 def test_what_the_operator_does_to_the_machine_is_a_fail_and_never_invalid(
-    name: str, engine: Engine, tmp_path: Path
+    name: str, each_engine: Engine, tmp_path: Path
 ) -> None:
     item = loaded(tmp_path, drafted())
     (chosen,) = (each for each in ATTACKS if each.name == name)
-    result = experiment(item, engine, replies(chosen, targets(item.scenario), Terminal.EXIT))
+    result = experiment(item, each_engine, replies(chosen, targets(item.scenario), Terminal.EXIT))
     assert result.verdict.outcome is Outcome.FAIL
 
 

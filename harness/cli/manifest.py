@@ -1,0 +1,82 @@
+"""Who, what, which: the manifest of a run, from its settings and its running parts."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import render
+from harness import store
+from harness.cli.prepare import Prepared
+from harness.cli.settings import RunSettings
+from harness.cli.stage import Stage
+from harness.session import CONTRACT_VERSION
+
+PACKAGES = ("evalh", "torch", "transformers", "peft", "openai", "docker", "pexpect", "pydantic", "scipy")
+
+
+def manifest(prepared: Prepared, stage: Stage, name: str) -> store.RunManifest:
+    """Who, what, which: the identity of this run."""
+    settings, arms = prepared.settings, prepared.arms
+    return store.RunManifest(
+        run=name,
+        created_at=store.now(),
+        argv=tuple(sys.argv),
+        versions=_versions(),
+        settings=_portable(settings, stage.engine.name),
+        seed=settings.seed,
+        repeats=settings.repeats,
+        scenarios=tuple(store.ScenarioRef(id=s.scenario.id, digest=s.digest) for s in prepared.scenarios),
+        engine=stage.engine.name,
+        sandbox_image=stage.engine.image_digest(),
+        base=arms.base,
+        tuned=arms.tuned,
+        chat_template_sha256=arms.chat_template_sha256,
+        tokenizer_sha256=arms.tokenizer_sha256,
+        chat_template_kwargs=settings.chat_template_kwargs,
+        endpoint=settings.endpoint or settings.serve,
+        endpoint_scripted=stage.capabilities.scripted,
+        endpoint_notes=stage.capabilities.unchecked,
+        server=_server(stage),
+        preflight=stage.evidence.findings,
+        blockers=stage.evidence.blockers,
+        one_arm_at_a_time=stage.evidence.apart,
+        sampling=store.Sampling(
+            temperature=settings.temperature,
+            top_p=settings.top_p,
+            max_tokens=settings.max_tokens,
+            deterministic=settings.deterministic,
+        ),
+        session_contract=CONTRACT_VERSION,
+        render_contract=str(render.CONTRACT_VERSION),
+    )
+
+
+def _portable(settings: RunSettings, engine: str) -> dict[str, str | int | float | bool | None]:
+    """The settings as `evalh resume` needs them: from any directory, and on the engine that was chosen."""
+    values: dict[str, str | int | float | bool | None] = settings.model_dump(mode="json")
+    for name in ("adapter", "base", "tokenizer", "scenarios"):
+        if values[name] is not None:
+            values[name] = str(Path(str(values[name])).expanduser().resolve())
+    return {**values, "engine": engine, "out": None}
+
+
+def _server(stage: Stage) -> dict[str, str | int | float | bool | None]:
+    """What is known of the server beyond its address."""
+    known = asdict(stage.facts) if stage.facts else {}
+    return {
+        name: value if isinstance(value, str | int | float | None) else " ".join(value) for name, value in known.items()
+    }
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version(), "kernel": platform.release()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
