@@ -85,8 +85,8 @@ def test_nonsense_is_one_line(base: Path, tmp_path: Path, words: tuple[object, .
 
 
 def test_the_demonstration_says_the_command_that_it_runs() -> None:
-    words = command_line(train_plan(steps=240, seed=0, threads=None))
+    words = command_line(train_plan(steps=400, seed=0, threads=None))
     assert words[:2] == ["evalh", "train"]
     with command.make_context("train", words[2:]) as context:
         given = context.params
-    assert (given["steps"], given["batch_tokens"], given["learning_rate"], given["rank"]) == (240, 500, 1e-3, 8)
+    assert (given["steps"], given["batch_tokens"], given["learning_rate"], given["rank"]) == (400, 600, 1e-3, 8)
