@@ -34,8 +34,8 @@ GOLDEN = Path(__file__).parents[1] / "golden" / "harbor" / "tide-table"
 
 
 @pytest.fixture
-def engine(engine_name: str) -> Iterator[Engine]:
-    with closing(choose(engine_name)) as made:
+def engine(any_engine: str) -> Iterator[Engine]:
+    with closing(choose(any_engine)) as made:
         yield made
 
 

@@ -36,8 +36,8 @@ def written(folder: Path, data: object, name: str = "quay") -> Path:
 
 
 @pytest.fixture
-def engine(engine_name: str) -> Iterator[Engine]:
-    with closing(choose(engine_name)) as made:
+def engine(any_engine: str) -> Iterator[Engine]:
+    with closing(choose(any_engine)) as made:
         yield made
 
 
