@@ -29,13 +29,13 @@ def all_kinds(folder: Path) -> list[str]:
 
 
 @pytest.mark.slow
-def test_what_new_writes_certifies_as_it_stands(engine_name: str, tmp_path: Path) -> None:
+def test_what_new_writes_certifies_as_it_stands(any_engine: str, tmp_path: Path) -> None:
     names = all_kinds(tmp_path)
     linted = evalh("scenario", "lint", "suite", cwd=tmp_path)
     assert linted.stdout == "bundles: 10, scenarios: 10, doubts: 0\n"
-    battery = engine_name == "crun"  # in docker these are minutes; tests/certify/test_attacks.py has each attack there
+    battery = any_engine == "crun"  # in docker these are minutes
     flags = () if battery else ("--no-tamper", "--repeat", "1")
-    done = evalh("scenario", "check", "suite", "--engine", engine_name, "--json", *flags, cwd=tmp_path)
+    done = evalh("scenario", "check", "suite", "--engine", any_engine, "--json", *flags, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert [each["id"] for each in found["bundles"]] == names
@@ -43,7 +43,7 @@ def test_what_new_writes_certifies_as_it_stands(engine_name: str, tmp_path: Path
     assert all((each["attacks"]["tried"] >= 8) is battery for each in found["bundles"])
     assert not any(each["attacks"]["passed"] for each in found["bundles"])
     held = read(tmp_path / "suite" / "certificates.json").certificates
-    assert [(each.id, each.image, each.engine) for each in held] == [(n, found["image"], engine_name) for n in names]
+    assert [(each.id, each.image, each.engine) for each in held] == [(n, found["image"], any_engine) for n in names]
 
 
 def test_a_bad_bundle_among_good_ones_is_told_and_costs_its_certificate(engine_name: str, tmp_path: Path) -> None:

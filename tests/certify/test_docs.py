@@ -39,19 +39,19 @@ def by_hand(arguments: str, engine: str, folder: Path) -> str:
 
 
 @pytest.mark.slow
-def test_the_pages_commands_lead_to_a_certified_scenario(engine_name: str, tmp_path: Path) -> None:
+def test_the_pages_commands_lead_to_a_certified_scenario(any_engine: str, tmp_path: Path) -> None:
     said: dict[str, str] = {}
     for command in commands("console"):
         program, _, arguments = command.partition(" ")
         if program != "evalh":
             subprocess.run(["/bin/sh", "-c", command], cwd=tmp_path, check=True)
         elif arguments.startswith(TRY):
-            refused = evalh("scenario", "check", "my-scenarios", "--engine", engine_name, cwd=tmp_path)
+            refused = evalh("scenario", "check", "my-scenarios", "--engine", any_engine, cwd=tmp_path)
             assert refused.returncode == 20
             assert "the reference replies do not pass" in refused.stderr
-            said[command] = by_hand(arguments, engine_name, tmp_path)
+            said[command] = by_hand(arguments, any_engine, tmp_path)
         else:
-            engine = ("--engine", engine_name) if " check " in command else ()
+            engine = ("--engine", any_engine) if " check " in command else ()
             done = evalh(*shlex.split(arguments), *engine, cwd=tmp_path)
             assert done.returncode == 0, done.stderr
             said[command] = done.stdout
