@@ -10,6 +10,7 @@ from pathlib import Path
 
 import render
 from harness import store
+from harness.certify.admission import admission
 from harness.cli.prepare import Prepared
 from harness.cli.settings import RunSettings
 from harness.cli.stage import Stage
@@ -21,6 +22,8 @@ PACKAGES = ("evalh", "torch", "transformers", "peft", "openai", "docker", "pexpe
 def manifest(prepared: Prepared, stage: Stage, name: str) -> store.RunManifest:
     """Who, what, which: the identity of this run."""
     settings, arms = prepared.settings, prepared.arms
+    image = stage.engine.image_digest()
+    proven = admission(prepared.certificates, image)
     return store.RunManifest(
         run=name,
         created_at=store.now(),
@@ -31,7 +34,7 @@ def manifest(prepared: Prepared, stage: Stage, name: str) -> store.RunManifest:
         repeats=settings.repeats,
         scenarios=tuple(store.ScenarioRef(id=s.scenario.id, digest=s.digest) for s in prepared.scenarios),
         engine=stage.engine.name,
-        sandbox_image=stage.engine.image_digest(),
+        sandbox_image=image,
         base=arms.base,
         tuned=arms.tuned,
         chat_template_sha256=arms.chat_template_sha256,
@@ -41,8 +44,8 @@ def manifest(prepared: Prepared, stage: Stage, name: str) -> store.RunManifest:
         endpoint_scripted=stage.capabilities.scripted,
         endpoint_notes=stage.capabilities.unchecked,
         server=_server(stage),
-        preflight=stage.evidence.findings,
-        blockers=stage.evidence.blockers,
+        preflight=(*proven.findings, *stage.evidence.findings),
+        blockers=(*proven.blockers, *stage.evidence.blockers),
         one_arm_at_a_time=stage.evidence.apart,
         sampling=store.Sampling(
             temperature=settings.temperature,

@@ -24,7 +24,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "dtype": ("auto", "float32", "bfloat16"),
     }
 )
-SWITCHES = frozenset({"deterministic", "load_4bit"})
+SWITCHES = frozenset({"allow_uncertified", "deterministic", "load_4bit"})
 METAVARS: Mapping[str, str] = MappingProxyType(
     {
         "adapter": "DIR",

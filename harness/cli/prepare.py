@@ -9,6 +9,8 @@ from pathlib import Path
 import scenarios
 from harness import evidence
 from harness.arms import Arms, local_arms, remote_arms
+from harness.certify.admission import admit
+from harness.certify.certificates import Survey
 from harness.cli.settings import RunSettings
 from harness.errors import BadInputError
 from harness.evidence import Checks, Paperwork
@@ -21,15 +23,18 @@ class Prepared:
 
     settings: RunSettings
     scenarios: tuple[LoadedScenario, ...]
+    certificates: Survey
     arms: Arms
     papers: Paperwork
 
 
-def prepare(settings: RunSettings) -> Prepared:
+def prepare(settings: RunSettings, *, admitted: bool = False) -> Prepared:
     """Check scenarios and models; nothing is started and nothing is written.
 
+    `admitted` is true where a run has begun with these scenarios, and its manifest says whether they were certified.
+
     Raises:
-        BadInputError: one of them is missing, damaged, or does not fit the other.
+        BadInputError: one of them is missing, damaged, uncertified without leave, or does not fit the other.
     """
     chosen = choose_scenarios(settings)
     base, adapter, tokenizer = (
@@ -43,7 +48,8 @@ def prepare(settings: RunSettings) -> Prepared:
     else:
         arms = local_arms(adapter, base, tokenizer)
     papers = evidence.paperwork(arms, checks(settings), variables=settings.template_variables)
-    return Prepared(settings=settings, scenarios=chosen, arms=arms, papers=papers)
+    certificates = admit(chosen, uncertified=settings.allow_uncertified or admitted)
+    return Prepared(settings=settings, scenarios=chosen, certificates=certificates, arms=arms, papers=papers)
 
 
 def checks(settings: RunSettings) -> Checks:

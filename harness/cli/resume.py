@@ -36,7 +36,7 @@ def resume(*, run: Path, concurrency: int | None, as_json: bool) -> None:
     from harness.cli import launch, outcome, prepare, stage
 
     policy = outcome.policy(settings.gate)
-    prepared = prepare.prepare(settings)
+    prepared = prepare.prepare(settings, admitted=True)
     same_inputs(found, prepared, run)
     console = Console(stderr=True)
     if grid(launch.campaign(prepared), store.read_trials(run)):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,17 +13,20 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+import scenarios
 from harness.cli.scenario_bundles import bundles_at, only
 from harness.errors import BadInputError
+from scenarios import LoadedScenario, Split
 
 if TYPE_CHECKING:
+    from harness.certify.examine import Depth
     from harness.certify.findings import Examination
 
 NOT_CERTIFIED = 20  # exit code
 
 
 @click.command()
-@click.argument("places", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="DIR|FILE...")
+@click.argument("places", nargs=-1, type=click.Path(path_type=Path), metavar="[DIR|FILE]...")
 @click.option("--jobs", type=click.IntRange(1, 64), default=4, show_default=True, help="bundles at a time")
 @click.option("--repeat", type=click.IntRange(1, 1000), default=3, show_default=True, help="runs of each reference")
 @click.option(
@@ -31,8 +34,9 @@ NOT_CERTIFIED = 20  # exit code
 )
 @click.option("--only", "ids", multiple=True, metavar="ID", help="examine this one alone (may be repeated)")
 @click.option("--no-tamper", is_flag=True, help="leave the attacks out; the certificate says so")
+@click.option("--skip-certified", is_flag=True, help="leave out what holds such a certificate in this very image")
 @click.option(
-    "--out", type=click.Path(path_type=Path), help="the certificates' file [default: certificates.json there]"
+    "--out", type=click.Path(path_type=Path), help="the certificates' file [default: certificates.json in each place]"
 )
 @click.option("--junit", type=click.Path(path_type=Path), help="write JUnit XML to this file")
 @click.option("--json", "as_json", is_flag=True, help="print JSON")
@@ -44,49 +48,74 @@ def check(
     engine: str,
     ids: tuple[str, ...],
     no_tamper: bool,
+    skip_certified: bool,
     out: Path | None,
     junit: Path | None,
     as_json: bool,
 ) -> None:
     """Prove bundles in real containers, and write the certificates that they earn.
 
-    The reference must pass every time; doing nothing, panicking, prose and each of the attacks must not. Exit code
-    20: some bundle is not certified.
+    Without DIR or FILE, all that evalh ships. The reference must pass every time; doing nothing, panicking, prose and
+    each of the attacks must not. Exit code 20: some bundle is not certified.
     """
-    from harness.certify.certificates import write
     from harness.certify.examine import Depth
     from harness.certify.junit import render_junit
     from harness.certify.suite import examine_all
     from harness.sandbox import choose
 
+    places = places or tuple(scenarios.shipped(split) for split in Split)
     chosen = only(bundles_at(places), ids)
-    file = out or _file(places)
+    files = {(item.path, item.scenario.id): out or _file(item, places) for item in chosen}
     console = Console(stderr=True)
     found: list[Examination] = []
     with closing(choose(engine)) as containers:
         image = containers.image_digest()
         depth = Depth(repeats=repeat, attacks=not no_tamper)
-        with _progress(console, len(chosen)) as (on_session, on_bundle):
-            for each in examine_all(chosen, containers, depth, jobs=jobs, on_session=on_session):
-                found.append(each)
-                on_bundle(each)
-        write(file, found, containers.name, image)
+        if skip_certified:
+            chosen = _unproven(chosen, depth, image)
+        try:
+            with _progress(console, len(chosen)) as (on_session, on_bundle):
+                for each in examine_all(chosen, containers, depth, jobs=jobs, on_session=on_session):
+                    found.append(each)
+                    on_bundle(each)
+        finally:  # what was proven stays proven when the rest is interrupted
+            _certify(found, files, containers.name, image)
     found.sort(key=lambda each: each.loaded.scenario.id)
     if junit is not None:
         _write(junit, render_junit(found))
-    click.echo(json.dumps(_plain(found, image, file), indent=2) if as_json else _summary(found, file))
+    held = sorted({str(file) for file in files.values()})
+    click.echo(json.dumps(_plain(found, image, held), indent=2) if as_json else _summary(found, held))
     if not all(each.certified for each in found):
         sys.exit(NOT_CERTIFIED)
 
 
-def _file(places: Sequence[Path]) -> Path:
-    """Where the certificates go: into the folder that was named, or the named file's own."""
+def _file(item: LoadedScenario, places: Sequence[Path]) -> Path:
+    """Where a bundle's certificate goes: into the folder that was named, or the named file's own."""
     from harness.certify.certificates import FILE
 
-    folders = {place if place.is_dir() else place.parent for place in places}
-    if len(folders) > 1:
-        raise BadInputError("bundles of several folders are named", hint="say with --out where their certificates go")
-    return folders.pop() / FILE
+    folders = [place.absolute() if place.is_dir() else place.absolute().parent for place in places]
+    return next(folder for folder in folders if item.path.absolute().is_relative_to(folder)) / FILE
+
+
+def _unproven(chosen: Sequence[LoadedScenario], depth: Depth, image: str) -> tuple[LoadedScenario, ...]:
+    """Those without a certificate of this image for as many runs, and for attacks if they are asked for."""
+    from harness.certify.certificates import survey
+
+    proven = {
+        each.bundle
+        for each in survey(chosen).held
+        if each.image == image and each.repeats >= depth.repeats and (each.attacked or not depth.attacks)
+    }
+    return tuple(item for item in chosen if item.digest not in proven)
+
+
+def _certify(found: Sequence[Examination], files: Mapping[tuple[Path, str], Path], engine: str, image: str) -> None:
+    from harness.certify.certificates import write
+
+    for file in sorted(set(files.values())):
+        own = [each for each in found if files[each.loaded.path, each.loaded.scenario.id] == file]
+        if own:
+            write(file, own, engine, image)
 
 
 def _write(path: Path, text: str) -> None:
@@ -132,7 +161,7 @@ def _lines(each: Examination, prefix: str) -> list[str]:
     return [head, *(f"    {finding.weight}: {finding.message}" for finding in each.findings)]
 
 
-def _summary(found: Sequence[Examination], file: Path) -> str:
+def _summary(found: Sequence[Examination], files: Sequence[str]) -> str:
     good = sum(each.certified for each in found)
     attacks = sum(each.battery.attacks for each in found)
     passed = sum(len(each.battery.passed) for each in found)
@@ -143,15 +172,15 @@ def _summary(found: Sequence[Examination], file: Path) -> str:
             f"reference runs: {runs}, of which {flaky} differed from the first",
             f"attacks: {attacks}, of which {passed} passed",
             f"sessions: {sum(each.sessions for each in found)}",
-            f"certificates: {file}",
+            f"certificates: {', '.join(files)}",
         )
     )
 
 
-def _plain(found: Sequence[Examination], image: str, file: Path) -> dict[str, object]:
+def _plain(found: Sequence[Examination], image: str, files: Sequence[str]) -> dict[str, object]:
     return {
         "image": image,
-        "certificates": str(file),
+        "certificates": list(files),
         "certified": sum(each.certified for each in found),
         "bundles": [_bundle(each) for each in found],
     }

@@ -55,18 +55,18 @@ def list_(*, place: Path | None, split: str, only_coverage: bool, as_json: bool)
 @click.option("--json", "as_json", is_flag=True, help="print JSON")
 def show(*, name: str, as_json: bool) -> None:
     """Show one scenario: landing, world, directives, checks, reference and certificate."""
-    from harness.certify.certificates import Certificate, certified
+    from harness.certify.certificates import survey
 
     item = one_bundle(name)
-    proof = certified(item, None)
+    found = survey([item])
     if as_json:
         data = {"digest": item.digest, "file": str(item.path), "scenario": item.scenario.model_dump(mode="json")}
-        held = proof.model_dump(mode="json") if isinstance(proof, Certificate) else None
+        held = found.held[0].model_dump(mode="json") if found.held else None
         click.echo(json.dumps(data | {"certificate": held}, indent=2))
         return
     for line in _page(item):
         click.echo(line)
-    click.echo(f"\ncertificate\n    {_proof(proof) if isinstance(proof, Certificate) else proof}")
+    click.echo(f"\ncertificate\n    {_proof(found.held[0]) if found.held else found.missing[0]}")
 
 
 def _proof(held: Certificate) -> str:

@@ -30,6 +30,9 @@ class RunSettings(BaseModel):
     n: int | Literal["all", "smoke", "standard-16"] = Field(
         "all", description="how many scenarios, spread evenly over archetypes; or a fixed subset's name"
     )
+    allow_uncertified: bool = Field(
+        default=False, description="run scenarios without a certificate, too; such a run can promote nothing"
+    )
     repeats: Annotated[int, Field(ge=1, le=100)] = Field(1, description="runs of each scenario and arm")
     seed: Annotated[int, Field(ge=0, lt=2**31)] = Field(0, description="seed of selection, order and sampling")
     temperature: Annotated[float, Field(ge=0, le=2)] = Field(0.0, description="sampling temperature; 0 is greedy")

@@ -67,7 +67,6 @@ def test_a_bad_bundle_among_good_ones_is_told_and_costs_its_certificate(engine_n
     [
         (("check", "none"), "none is not a folder"),
         (("check", "suite", "--only", "nobody"), "there is no scenario 'nobody' there"),
-        (("check", "suite", "suite/desk"), "say with --out where"),
         (("show", "nobody"), "there is no scenario 'nobody'"),
         (("show", "note-word"), "note-word is a template of"),
         (("try", "suite/desk/desk-one.toml"), "needs a terminal"),
@@ -128,4 +127,18 @@ def test_an_interrupted_check_leaves_nothing_behind(engine_name: str, tmp_path: 
     assert child.returncode == 130
     assert "Traceback" not in said
     wait_for(lambda: not leftovers(child.pid), seconds=30, what="clean machine")
-    assert not (tmp_path / "certificates.json").exists()
+    proven = {each.id for each in read(tmp_path / "certificates.json").certificates}
+    assert 0 < len(proven) < 6
+    flags = ("--engine", engine_name, "--skip-certified", "--no-tamper", "--json")
+    again = json.loads(evalh("scenario", "check", ".", *flags, cwd=tmp_path).stdout)
+    assert {each["id"] for each in again["bundles"]} == {f"desk-{number}" for number in range(6)} - proven
+
+
+def test_each_place_gets_its_own_certificates(any_engine: str, tmp_path: Path) -> None:
+    written(tmp_path / "one", drafted())
+    written(tmp_path / "two", drafted(name="desk-two"))
+    flags = ("--engine", any_engine, "--no-tamper", "--repeat", "1")
+    done = evalh("scenario", "check", "one", "two", *flags, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    for place, name in (("one", "desk-one"), ("two", "desk-two")):
+        assert [each.id for each in read(tmp_path / place / "certificates.json").certificates] == [name]

@@ -10,7 +10,7 @@ import pytest
 from harness.demo.convert import is_converted
 from harness.demo.places import BASE
 from harness.values import Arm, Outcome
-from tests.integration.command import SUITE, evalh, records
+from tests.integration.command import SUITE, UNPROVEN, evalh, records
 
 ROOT = Path(__file__).parents[2]
 TRAIN = ROOT / "scenarios" / "train" / "note"
@@ -32,7 +32,7 @@ def test_a_short_training_on_recorded_trajectories_makes_a_model_that_types_comm
     assert {line["meta"]["archetype"] for line in lines} == {"note"}
     trained = evalh("train", "--data", "t.jsonl", *base, "--out", "ckpt", *SETTINGS, cwd=tmp_path, timeout=600)
     assert trained.returncode == 0, trained.stderr
-    again = ("--scenarios", str(SUITE), "--max-turns", "4", "--max-tokens", "48", "--out", "run")
+    again = ("--scenarios", str(SUITE), *UNPROVEN, "--max-turns", "4", "--max-tokens", "48", "--out", "run")
     done = evalh("run", "--adapter", "ckpt", *again, cwd=tmp_path, timeout=600)
     assert done.returncode == 0, done.stderr
     found = records(tmp_path / "run").values()

@@ -13,7 +13,7 @@ from harness.store import read_manifest, read_session, read_trials
 from harness.values import Arm, ParityLevel
 from tests.endpoint.rooms import http
 from tests.endpoint.strangers import Reply, Request
-from tests.integration.command import SUITE, evalh
+from tests.integration.command import SUITE, UNPROVEN, evalh
 from tests.preflight.servers import Plan, Proxy, healthy, ignores, leaks_beside, planted, swaps
 from tests.tiny_model import make_tiny_adapter, make_tiny_llama
 
@@ -40,7 +40,7 @@ def arguments(url: str, *more: str) -> tuple[str, ...]:
     """`evalh run` against a server that somebody else runs, as short as it can be."""
     limits = ("--max-turns", "2", "--max-tokens", "6", "--turn-seconds", "5")
     names = ("--base-model", "base", "--tuned-model", "tuned")
-    return ("run", "--scenarios", str(SUITE), "--endpoint", url, *names, *limits, "--out", "run", *more)
+    return ("run", "--scenarios", str(SUITE), *UNPROVEN, "--endpoint", url, *names, *limits, "--out", "run", *more)
 
 
 def unfolds(proxy: Proxy, request: Request) -> Reply:
@@ -187,7 +187,7 @@ def test_an_adapter_that_a_running_server_does_not_serve_yet_is_lent_to_it(home:
 
 def test_the_log_of_a_server_of_our_own_is_kept_with_the_run(home: Path, tmp_path: Path) -> None:
     limits = ("--max-turns", "1", "--max-tokens", "4", "--n", "1")
-    flags = ("--adapter", str(home / "ckpt"), "--base", str(home / "base"), "--scenarios", str(SUITE))
+    flags = ("--adapter", str(home / "ckpt"), "--base", str(home / "base"), "--scenarios", str(SUITE), *UNPROVEN)
     done = evalh("run", *flags, *limits, "--out", "deep/run", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "deep" / "run" / "logs" / "server.log").is_file()

@@ -9,7 +9,7 @@ import pytest
 
 from harness.store import read_manifest, read_session, read_trials
 from harness.values import Outcome
-from tests.integration.command import SUITE, evalh, records
+from tests.integration.command import SUITE, UNPROVEN, evalh, records
 from tests.integration.leftovers import leftovers
 from tests.tiny_model import make_tiny_adapter, make_tiny_llama
 
@@ -25,7 +25,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _run(models: Path, cwd: Path, engine: str, *more: str) -> Path:
     cwd.mkdir(exist_ok=True)
     limits = ("--max-tokens", "24", "--max-turns", "3", "--turn-seconds", "3")
-    common = ("--scenarios", str(SUITE), "--engine", engine, "--out", "run", *limits)
+    common = ("--scenarios", str(SUITE), *UNPROVEN, "--engine", engine, "--out", "run", *limits)
     done = evalh("run", "--adapter", str(models / "ckpt"), *common, *more, cwd=cwd)
     assert done.returncode == 0, done.stderr
     return cwd / "run"

@@ -8,7 +8,7 @@ import pytest
 
 from harness.store import read_manifest
 from harness.values import Outcome, ParityLevel
-from tests.integration.command import SUITE, evalh, records
+from tests.integration.command import SUITE, UNPROVEN, evalh, records
 from tests.tiny_model import make_tiny_adapter, make_tiny_llama
 from tests.vllm.models import HIDDEN
 
@@ -23,7 +23,19 @@ def test_a_run_served_by_vllm_compares_every_prompt_token_for_token(
     base = make_tiny_llama(tmp_path / "base", hidden_size=HIDDEN)
     make_tiny_adapter(tmp_path / "ckpt", base, scale=1.0)
     limits = ("--max-tokens", "24", "--max-turns", "3", "--turn-seconds", "3")
-    arguments = ("run", "--adapter", "ckpt", "--serve", "vllm", "--scenarios", str(SUITE), "--out", "run", *limits)
+    arguments = (
+        "run",
+        "--adapter",
+        "ckpt",
+        "--serve",
+        "vllm",
+        "--scenarios",
+        str(SUITE),
+        *UNPROVEN,
+        "--out",
+        "run",
+        *limits,
+    )
     done = evalh(*arguments, cwd=tmp_path, timeout=900.0)
     assert done.returncode == 0, done.stderr
     found = records(tmp_path / "run")
