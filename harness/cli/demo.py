@@ -8,12 +8,12 @@ import click
 from rich.console import Console
 
 from harness.demo.places import BASE, GGUF
-from harness.demo.plans import record_plan, train_plan
+from harness.demo.plans import STEPS, record_plan, train_plan
 
 
 @click.group()
 def demo() -> None:
-    """Make the demonstration model (SmolLM2-135M-Instruct) and an adapter for it.
+    """Make the demonstration model (SmolLM2-135M-Instruct), an adapter for it, and what they show.
 
     Each step is skipped when what it makes is there already.
     """
@@ -36,7 +36,7 @@ def fetch(*, base: Path) -> None:
     "--engine", type=click.Choice(["auto", "docker", "crun"]), default="auto", show_default=True, help="of containers"
 )
 @click.option("--concurrency", type=click.IntRange(1, 64), default=4, show_default=True, help="sessions at a time")
-@click.option("--steps", type=click.IntRange(1), default=400, show_default=True, help="of training")
+@click.option("--steps", type=click.IntRange(1), default=STEPS, show_default=True, help="of training")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="of training")
 @click.option("--threads", type=click.IntRange(1), help="of the CPU [default: all it may use]")
 def everything(
@@ -53,6 +53,28 @@ def everything(
     training = train_plan(steps=steps, seed=seed, threads=threads)
     _show(console, train.command_line(training))
     train.perform(training, console, resume="replace")
+
+
+@demo.command()
+@click.option("--steps", type=click.IntRange(1), default=STEPS, show_default=True, help="of either training")
+@click.option("--n", default="all", show_default=True, metavar="N|all|SUBSET", help="held-out scenarios")
+@click.option("--out", type=click.Path(path_type=Path), default=Path("docs"), show_default=True, help="a directory")
+def results(*, steps: int, n: str, out: Path) -> None:
+    """Show what breadth of training is worth: results.md and results.json, in an hour.
+
+    Trains on the first training split and on the present one, and runs both on the held-out suite. To be run in the
+    root of a full clone; what an earlier attempt made in build/results is used again.
+    """
+    from harness.demo.results.making import make_results
+    from harness.demo.results.page import page
+    from harness.store import write_atomically
+
+    console = Console(stderr=True)
+    _fetch(console, BASE)
+    found = make_results(steps=steps, n=n, show=lambda words: _show(console, words))
+    write_atomically(out / "results.json", found.model_dump_json(indent=1) + "\n")
+    write_atomically(out / "results.md", page(found))
+    click.echo(f"{out / 'results.md'} and {out / 'results.json'} written")
 
 
 def _fetch(console: Console, base: Path) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 from harness.demo.places import ADAPTER, BASE, TRAJECTORIES
 from harness.training.plan import TrainPlan
 from harness.training.record import RecordPlan
+
+STEPS: Final = 400  # of training: minutes on two cores
 
 
 def record_plan(*, scenarios: Path | None, engine: str, concurrency: int) -> RecordPlan:

@@ -1,6 +1,7 @@
-"""Runs a command that never outlives whoever holds its standard input, with everything that it started.
+"""Runs a command that never outlives whoever holds its standard input, with everything that it started or put down.
 
-Run by its path, `python -I leash.py GRACE COMMAND…`, on Linux; imports nothing outside the standard library.
+Run by its path, `python -I leash.py GRACE COMMAND…`, on Linux. In the command's environment, every occurrence of
+`{scratch}` becomes the path of a folder that is removed with it. Imports nothing outside the standard library.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import select
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -18,6 +20,7 @@ from pathlib import Path
 _SET_PARENT_DEATH_SIGNAL = 1
 _SET_CHILD_SUBREAPER = 36
 _FAILED = 127
+SCRATCH = "{scratch}"
 
 
 def hold(command: Sequence[str], *, grace: float) -> int:
@@ -31,10 +34,19 @@ def hold(command: Sequence[str], *, grace: float) -> int:
     for number in (signal.SIGINT, signal.SIGHUP):  # a terminal's: the holder's to heed
         signal.signal(number, signal.SIG_IGN)
     woken = _wake_at(signal.SIGTERM)
+    with tempfile.TemporaryDirectory(prefix="evalh-", ignore_cleanup_errors=True) as scratch:
+        return _held(command, grace, woken, {name: text.replace(SCRATCH, scratch) for name, text in os.environ.items()})
+
+
+def _held(command: Sequence[str], grace: float, woken: int, environment: dict[str, str]) -> int:
     leash = os.getpid()
     try:
         child = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, start_new_session=True, preexec_fn=lambda: _follow(leash)
+            command,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+            env=environment,
+            preexec_fn=lambda: _follow(leash),
         )
     except OSError as error:
         sys.stderr.write(f"{command[0]}: {error.strerror}\n")

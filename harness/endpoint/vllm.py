@@ -113,7 +113,8 @@ def _running(
 
 def _environment() -> dict[str, str]:
     quiet = {"HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1"}
-    return {**quiet, **os.environ, "VLLM_ALLOW_RUNTIME_LORA_UPDATING": "True"}
+    sockets = {"VLLM_RPC_BASE_PATH": leash.SCRATCH}  # where it leaves them behind when it is killed
+    return {**quiet, **sockets, **os.environ, "VLLM_ALLOW_RUNTIME_LORA_UPDATING": "True"}
 
 
 def _free_port() -> int:

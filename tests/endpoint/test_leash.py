@@ -120,3 +120,19 @@ def test_a_killed_leash_asks_what_it_held_to_end() -> None:
         handles = watched(child, 1)
         child.kill()
         assert gone(handles)
+
+
+def test_the_scratch_folder_goes_with_what_it_held() -> None:
+    code = "import os; p = os.environ['WHERE']; open(p + '/left', 'w').close(); print(p)"
+    with subprocess.Popen(
+        [sys.executable, "-I", leash.__file__, "0.2", sys.executable, "-c", code],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "WHERE": leash.SCRATCH},
+    ) as child:
+        assert child.wait(LONG) == 0
+        assert child.stdout is not None
+        folder = Path(child.stdout.read().strip())
+    assert folder.is_absolute()
+    assert not folder.exists()
