@@ -81,7 +81,11 @@ def preflight(
     wrong = _Wrong(mode)
     listed = judge_cards(endpoint.cards(), base=base, tuned=tuned)
     wrong.note(listed.verdict, listed.contradicts, hint=cards.HINT)
-    witness = Witness(endpoint, base=base, tuned=tuned, rounds=rounds)
+    return _examined(Witness(endpoint, base=base, tuned=tuned, rounds=rounds), listed, fingerprint, wrong)
+
+
+def _examined(witness: Witness, listed: CardsFinding, fingerprint: Fingerprint | None, wrong: _Wrong) -> Preflight:
+    """Ask the witness for everything, the likeliest trouble first."""
     alive = liveness.liveness(witness)
     known = None if fingerprint is None else recognise(fingerprint, witness.base, witness.tuned)
     if known is not None:  # first: it says what else the arms are
@@ -95,7 +99,7 @@ def preflight(
     if alive.level == "text":
         wrong.notes.append("without log-probabilities only words were compared: a small disturbance would not show")
     return Preflight(
-        mode=mode,
+        mode=wrong.mode,
         apart=clean is not None and clean.apart,
         cards=listed,
         liveness=alive,
@@ -110,11 +114,11 @@ class _Wrong:
     """Sorts verdicts: what is wrong stops the run or becomes a blocker, what is right is a note."""
 
     def __init__(self, mode: Mode) -> None:
-        self._mode = mode
+        self.mode = mode
         self.notes: list[str] = []
         self.blockers: list[str] = []
 
     def note(self, verdict: str, is_wrong: bool, *, hint: str) -> None:  # noqa: FBT001 - it is what the verdict says
-        if is_wrong and self._mode == "block":
+        if is_wrong and self.mode == "block":
             raise ArmsError(verdict, hint=hint)
         (self.blockers if is_wrong else self.notes).append(verdict)
