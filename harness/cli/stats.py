@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
-from typing import TypeAlias
+from math import isnan
 
 import click
 
+from harness.cli.stats_answers import JSON, LEVEL, Answers, answer, inside
+from harness.cli.stats_clustered import clustered
 from harness.errors import BadInputError
 from reports.statistics.difference import bonett_price, newcombe, noninferiority_p, tango, wald
 from reports.statistics.mcnemar import mcnemar_exact, mcnemar_midp
@@ -16,13 +17,8 @@ from reports.statistics.power import mcnemar_power, smallest_detectable
 from reports.statistics.proportion import clopper_pearson, jeffreys, wilson
 from reports.statistics.values import PairedTable
 
-Answers: TypeAlias = "dict[str, float | tuple[float, float] | Answers | None]"
-
 COUNT = click.IntRange(min=0, max=1_000_000)
 SHARE = click.FloatRange(0, 1)
-INSIDE = click.FloatRange(0, 1, min_open=True, max_open=True)
-LEVEL = click.option("--level", type=INSIDE, default=0.95, show_default=True, help="confidence level")
-JSON = click.option("--json", "as_json", is_flag=True, help="print JSON")
 
 
 @click.group()
@@ -35,7 +31,7 @@ def stats() -> None:
 @click.argument("tuned_only", type=COUNT)
 @click.argument("base_only", type=COUNT)
 @click.argument("neither", type=COUNT)
-@click.option("--margin", type=INSIDE, help="test that tuned is less than this worse")
+@click.option("--margin", type=inside, metavar="0<X<1", help="test that tuned is less than this worse")
 @LEVEL
 @JSON
 def paired(
@@ -59,7 +55,7 @@ def paired(
         "noninferiority_p": None if margin is None else noninferiority_p(table, margin),
         "smallest_detectable": smallest_detectable(n, base_only / n, alpha=1 - level),
     }
-    _answer(answers, as_json=as_json)
+    answer(answers, as_json=as_json)
 
 
 @stats.command()
@@ -77,39 +73,28 @@ def proportion(*, x: int, n: int, level: float, as_json: bool) -> None:
         "clopper_pearson": clopper_pearson(x, n, level),
         "jeffreys": jeffreys(x, n, level),
     }
-    _answer(answers, as_json=as_json)
+    answer(answers, as_json=as_json)
 
 
 @stats.command()
 @click.argument("p10", type=SHARE)
 @click.argument("p01", type=SHARE)
 @click.argument("n", type=click.IntRange(min=1, max=1_000_000))
-@click.option("--alpha", type=INSIDE, default=0.05, show_default=True, help="two-sided level of the test")
+@click.option(
+    "--alpha", type=inside, metavar="0<X<1", default=0.05, show_default=True, help="two-sided level of the test"
+)
 @JSON
 def power(*, p10: float, p01: float, n: int, alpha: float, as_json: bool) -> None:
     """Give the power of McNemar's test of N pairs when tuned alone is right in P10 and base alone in P01 of them."""
+    if isnan(p10 + p01):
+        raise BadInputError("P10 and P01 are numbers from 0 to 1", hint="they are shares of the pairs")
     if p10 + p01 > 1 + 1e-12:
         raise BadInputError(f"P10 + P01 is {p10 + p01:g}, more than 1", hint="they are shares of the same pairs")
     answers: Answers = {
         "exact": mcnemar_power(p10, p01, n, alpha=alpha),
         "midp": mcnemar_power(p10, p01, n, alpha=alpha, midp=True),
     }
-    _answer(answers, as_json=as_json)
+    answer(answers, as_json=as_json)
 
 
-def _answer(answers: Answers, *, as_json: bool) -> None:
-    """Print every digit as JSON, or six significant ones as a list."""
-    if as_json:
-        click.echo(json.dumps(answers, indent=2))
-        return
-    width = max(len(name) for name in answers)
-    for name, value in answers.items():
-        click.echo(f"{name:<{width}}  {_text(value)}")
-
-
-def _text(value: float | tuple[float, float] | Answers | None) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{name} {_text(part)}" for name, part in value.items())
-    if isinstance(value, tuple):
-        return f"[{value[0]:.6g}, {value[1]:.6g}]"
-    return "not computed" if value is None else f"{value:.6g}"
+stats.add_command(clustered)

@@ -4,30 +4,82 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from math import comb, sqrt
+from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
+from numpy.typing import NDArray
 from scipy.stats import binom
+
+Floats: TypeAlias = NDArray[np.float64]
+
+WORK = 300_000_000  # multiplications that an exact p may cost: about a second
+LONGEST = 4_000_000  # values of a distribution that are held at once
+DRAWS = 100_000  # random sign vectors where it would cost more
+ROUNDED = 1_000  # clusters of one size up to which their chances are divided as whole numbers
+SEED = 0  # of those draws, so that the same sums give the same p
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignFlip:
+    """The two-sided p of a sign-flip test; its standard error is 0 where it is exact, else that of the draws."""
+
+    p: float
+    standard_error: float
+    exact: bool
 
 
 def sign_flip(sums: Iterable[int]) -> float:
-    """The exact two-sided p of the sign-flip test on cluster sums (wins minus losses of one scenario).
+    """The two-sided p of the sign-flip test on cluster sums; see `sign_flip_sums`."""
+    return sign_flip_sums(sums).p
+
+
+def sign_flip_sums(sums: Iterable[int], *, seed: int = SEED) -> SignFlip:
+    """The two-sided sign-flip test on cluster sums (wins minus losses of one scenario).
 
     Under no effect each scenario's sum is as likely with the opposite sign. With one pair a scenario
     this is the exact McNemar test. Fisher 1935, The Design of Experiments, section 21; the whole
-    distribution over the 2^K flips is computed by convolution, since the sums are whole numbers.
+    distribution over the 2^K flips is computed by convolution, since the sums are whole numbers. Only where
+    that would take seconds (ten thousands of scenarios with many repeats) is it estimated, from random flips.
     """
     values = list(sums)
-    kept, seen = [abs(value) for value in values if value], abs(sum(values))
-    if not kept or seen == 0:
+    exact = exact_sign_flip(values)
+    if exact is not None:
+        return SignFlip(p=exact, standard_error=0.0, exact=True)
+    rng = np.random.default_rng(seed)
+    totals = np.zeros(DRAWS, dtype=np.int64)
+    for size, count in sorted(Counter(abs(value) for value in values if value).items()):
+        totals += size * (2 * rng.binomial(count, 0.5, DRAWS) - count)
+    return drawn(int(np.count_nonzero(np.abs(totals) >= abs(sum(values)))), DRAWS)
+
+
+def exact_sign_flip(sums: Sequence[int]) -> float | None:
+    """The exact p of `sign_flip_sums`, or None where it would cost more than `WORK` multiplications."""
+    sizes = sorted(Counter(abs(value) for value in sums if value).items())
+    total, seen = sum(size * count for size, count in sizes), abs(sum(sums))
+    if seen == 0:
         return 1.0
-    distribution: npt.NDArray[np.floating] = np.ones(1)
-    for size, count in sorted(Counter(kept).items()):
-        step = np.zeros(2 * size * count + 1)
-        step[:: 2 * size] = binom.pmf(np.arange(count + 1), count, 0.5)
-        distribution = np.convolve(distribution, step)
-    middle = (len(distribution) - 1) // 2
-    return min(1.0, 2 * float(distribution[: middle - seen + 1].sum()))
+    needed = (total - seen) // 2 + 1  # a flip is as extreme if what it turns negative sums to less than this
+    length, work = 1, 0
+    for size, count in sizes:
+        work += length * (min(count, needed) + 1) + count
+        length = min(needed, length + size * count)
+    if work > WORK or length > LONGEST:
+        return None
+    turned: Floats = np.ones(1)
+    for size, count in sizes:
+        turned = _added(turned, size, count, needed)
+    return min(1.0, 2 * float(turned.sum()))
+
+
+def drawn(hits: int, draws: int) -> SignFlip:
+    """What random flips say when `hits` of them were as extreme as what was seen, itself counted as one flip.
+
+    Phipson and Smyth 2010, Statistical Applications in Genetics and Molecular Biology 9:39.
+    """
+    p = (hits + 1) / (draws + 1)
+    return SignFlip(p=p, standard_error=sqrt(p * (1 - p) / draws), exact=False)
 
 
 def repeat_weight(sizes: Sequence[int]) -> float:
@@ -38,3 +90,26 @@ def repeat_weight(sizes: Sequence[int]) -> float:
     """
     total = sum(sizes)
     return sum(size * size for size in sizes) / total if total else 1.0
+
+
+def _added(turned: Floats, size: int, count: int, needed: int) -> Floats:
+    """The distribution of what is turned negative, with `count` more clusters of `size`; its first `needed` values."""
+    most = min(count, (needed - 1) // size)
+    chances = _chances(count, most)
+    result: Floats = np.zeros(min(needed, len(turned) + size * count))
+    if len(turned) <= most:  # loop over the shorter of the two
+        for start, chance in enumerate(turned):
+            part = result[start::size][: most + 1]
+            part += chance * chances[: len(part)]
+    else:
+        for times, chance in enumerate(chances):
+            part = result[times * size :][: len(turned)]
+            part += chance * turned[: len(part)]
+    return result
+
+
+def _chances(count: int, most: int) -> Floats:
+    """P(Binomial(count, 1/2) = k) for k up to `most`; correctly rounded where that is cheap."""
+    if count <= ROUNDED:
+        return np.array([comb(count, k) / 2**count for k in range(most + 1)], dtype=np.float64)
+    return np.asarray(binom.pmf(np.arange(most + 1), count, 0.5), dtype=np.float64)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import sqrt
+from math import atan, sqrt
 
 from scipy.optimize import brentq
 from scipy.stats import norm
@@ -36,11 +36,16 @@ def tango(table: PairedTable, level: float = 0.95) -> Interval:
 
     def beyond(d: float, side: float) -> float:
         # squashed, so that the infinities at the corners stay finite for the root finder
-        return float(norm.cdf(tango_z(table, d)) - norm.cdf(side * z))
+        return atan(tango_z(table, d)) - atan(side * z)
 
-    low = -1.0 if seen <= -1 or beyond(-1.0, 1) <= 0 else float(brentq(beyond, -1.0, seen, args=(1,), xtol=1e-13))
-    high = 1.0 if seen >= 1 or beyond(1.0, -1) >= 0 else float(brentq(beyond, seen, 1.0, args=(-1,), xtol=1e-13))
-    return Interval(min(low, seen), max(high, seen))
+    def limit(end: float, side: int) -> float:
+        if seen == end or side * beyond(end, side) <= 0:
+            return end
+        if side * beyond(seen, side) >= 0:  # a level so low that the interval has no width
+            return seen
+        return float(brentq(beyond, min(end, seen), max(end, seen), args=(side,), xtol=1e-13))
+
+    return Interval(min(limit(-1.0, 1), seen), max(limit(1.0, -1), seen))
 
 
 def noninferiority_p(table: PairedTable, margin: float) -> float:
@@ -49,6 +54,14 @@ def noninferiority_p(table: PairedTable, margin: float) -> float:
         msg = f"a margin lies between 0 and 1, not {margin}"
         raise ValueError(msg)
     return float(norm.sf(tango_z(table, -margin)))
+
+
+def superiority_p(table: PairedTable, minimum: float = 0.0) -> float:
+    """One-sided p of Tango's score test that tuned is better than base by `minimum` at most (0 <= minimum < 1)."""
+    if not 0 <= minimum < 1:
+        msg = f"a minimum effect is at least 0 and below 1, not {minimum}"
+        raise ValueError(msg)
+    return float(norm.sf(tango_z(table, minimum)))
 
 
 def newcombe(table: PairedTable, level: float = 0.95, *, method: int = 10) -> Interval:

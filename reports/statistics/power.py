@@ -52,7 +52,8 @@ def mcnemar_power(tuned_only: float, base_only: float, n: int, *, alpha: float =
 def smallest_detectable(n: int, base_only: float, *, alpha: float = 0.05, power: float = 0.8) -> float | None:
     """The smallest difference that the exact test of n pairs would find with `power`, losses at `base_only`.
 
-    None if no difference that leaves room for those losses would be found that often.
+    None if no difference that leaves room for those losses would be found that often; 0 if even none is (alpha is
+    then above `power`).
     """
     room = 1.0 - base_only
 
@@ -61,4 +62,6 @@ def smallest_detectable(n: int, base_only: float, *, alpha: float = 0.05, power:
 
     if room <= base_only or short(room) < 0:
         return None
+    if short(base_only) >= 0:
+        return 0.0
     return float(brentq(short, base_only, room, xtol=1e-10)) - base_only

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from scipy.stats import binomtest, chi2, multinomial
+from scipy.stats import beta, binomtest, chi2, multinomial, norm
 
 from reports.statistics.clusters import repeat_weight, sign_flip
-from reports.statistics.difference import bonett_price, newcombe, noninferiority_p, tango, tango_z, wald
+from reports.statistics.difference import bonett_price, newcombe, noninferiority_p, superiority_p, tango, tango_z, wald
 from reports.statistics.mcnemar import mcnemar_exact, mcnemar_midp, smallest_p
 from reports.statistics.odds import win_odds
 from reports.statistics.power import mcnemar_power, smallest_detectable
@@ -47,6 +47,15 @@ class TestPublishedNumbers:
         assert round(mcnemar_exact(6, 16), 6) == 0.052479
         assert round(mcnemar_midp(6, 16), 6) == 0.034690
         assert rounded(tango(seen), 4) == (-0.1240, -0.0054)
+        assert rounded(wald(seen), 4) == (-0.1184, -0.0058)
+        assert rounded(newcombe(seen), 4) == (-0.1186, -0.0046)
+        assert rounded(bonett_price(seen), 4) == (-0.1195, -0.0032)
+
+    def test_fagerland_2014_airway_hyperresponsiveness_intervals(self) -> None:
+        seen = table(1, 1, 7, 12)
+        assert rounded(wald(seen), 3) == (-0.520, -0.052)
+        assert rounded(newcombe(seen), 3) == (-0.507, -0.026)
+        assert rounded(tango(seen), 3) == (-0.517, -0.026)
 
     @pytest.mark.parametrize(
         ("tuned_only", "base_only", "p"), [(30, 60, 0.00206), (10, 30, 0.002221), (121, 59, 0.000004)]
@@ -136,6 +145,17 @@ class TestAgainstIndependentComputations:
         assert odds.probability_better == pytest.approx(1 - 2**-9)
         assert odds.interval.low < odds.median < odds.interval.high
 
+    @given(st.integers(1, 1000), levels)
+    def test_tango_in_the_corner_where_every_pair_is_won_has_a_closed_form(self, n: int, level: float) -> None:
+        z = norm.isf((1 - level) / 2)
+        assert tango(table(0, n, 0, 0), level) == pytest.approx((max(-1, (n - z * z) / (n + z * z)), 1), abs=1e-9)
+
+    @given(st.integers(0, 200), st.integers(0, 200), levels)
+    def test_win_odds_have_the_quantiles_of_the_beta_posterior(self, wins: int, losses: int, level: float) -> None:
+        found, tail = win_odds(wins, losses, level), (1 - level) / 2
+        for odds, share in ((found.interval.low, tail), (found.median, 0.5), (found.interval.high, 1 - tail)):
+            assert beta.cdf(odds / (1 + odds), wins + 1, losses + 1) == pytest.approx(share)
+
 
 class TestProperties:
     @given(tables, levels)
@@ -180,6 +200,38 @@ class TestProperties:
         low = tango(seen, 1 - 2 * alpha).low
         assume(abs(low + margin) > 1e-6)
         assert (noninferiority_p(seen, margin) < alpha) == (low > -margin)
+
+    @given(tables, st.floats(0, 0.9), st.sampled_from([0.01, 0.025, 0.05, 0.1]))
+    def test_a_minimum_effect_is_shown_exactly_when_tangos_lower_limit_is_above_it(
+        self, seen: PairedTable, minimum: float, alpha: float
+    ) -> None:
+        low = tango(seen, 1 - 2 * alpha).low
+        assume(abs(low - minimum) > 1e-6)
+        assert (superiority_p(seen, minimum) < alpha) == (low > minimum)
+
+    @given(st.integers(0, 10**6), st.integers(0, 10**6), levels)
+    def test_exchanging_the_arms_turns_the_odds_over(self, wins: int, losses: int, level: float) -> None:
+        one, two = win_odds(wins, losses, level), win_odds(losses, wins, level)
+        assert one.median == pytest.approx(1 / two.median)
+        assert one.interval == pytest.approx((1 / two.interval.high, 1 / two.interval.low))
+        assert one.probability_better == pytest.approx(1 - two.probability_better, abs=1e-9)
+
+    @settings(deadline=None)
+    @given(
+        st.tuples(*[st.sampled_from([0, 1, 2, 16, 999, 10**6])] * 4).filter(any),
+        st.sampled_from([1e-15, 1e-6, 0.01, 0.5, 0.999999, 1 - 1e-15]),
+        st.sampled_from([1e-300, 1e-9, 0.5, 1 - 1e-12]),
+    )
+    def test_a_million_pairs_and_the_oddest_levels_have_finite_answers(
+        self, cells: tuple[int, int, int, int], level: float, margin: float
+    ) -> None:
+        seen = table(*cells)
+        for interval in (tango(seen, level), newcombe(seen, level), bonett_price(seen, level), wald(seen, level)):
+            assert -1 <= interval.low <= interval.high <= 1
+        assert seen.difference in tango(seen, level)
+        assert 0 <= noninferiority_p(seen, margin) <= 1
+        odds = win_odds(cells[1], cells[2], level)
+        assert 0 <= odds.interval.low <= odds.median <= odds.interval.high < float("inf")
 
     @given(st.integers(0, 40), st.integers(0, 40))
     def test_one_more_win_in_place_of_a_loss_never_raises_p_on_the_winning_side(self, wins: int, losses: int) -> None:
@@ -236,6 +288,18 @@ class TestLimits:
     def test_a_margin_outside_0_and_1_is_refused(self, margin: float) -> None:
         with pytest.raises(ValueError, match="margin"):
             noninferiority_p(table(1, 1, 1, 1), margin)
+
+    @pytest.mark.parametrize("minimum", [-0.1, 1.0])
+    def test_a_minimum_effect_outside_0_and_1_is_refused(self, minimum: float) -> None:
+        with pytest.raises(ValueError, match="minimum effect"):
+            superiority_p(table(1, 1, 1, 1), minimum)
+
+    def test_negative_wins_have_no_odds(self) -> None:
+        with pytest.raises(ValueError, match="wins and losses"):
+            win_odds(-1, 2)
+
+    def test_where_alpha_is_above_the_power_even_no_difference_is_found_often_enough(self) -> None:
+        assert smallest_detectable(10_000, 0.3, alpha=0.9) == 0
 
     def test_every_corner_of_the_paired_table_has_finite_intervals(self) -> None:
         for corner in itertools.permutations((16, 0, 0, 0)):

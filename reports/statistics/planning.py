@@ -1,0 +1,173 @@
+"""How many pairs a run needs: the smallest number from which a test's exact power stays at what is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import ceil
+from typing import TypeAlias
+
+import numpy as np
+from scipy.stats import binom, norm
+
+from reports.statistics.power import NEGLIGIBLE, Counts, Floats, _critical
+
+MOST = 50_000  # pairs; more is not looked for
+WHOLE = 2048  # up to here every n is looked at; beyond, an eighth to each side
+CHUNK = 64
+SLACK = 1e-12
+
+Powers: TypeAlias = Callable[[int, int], Floats]  # first and last n -> the power at each of them
+
+
+def mcnemar_powers(tuned_only: float, base_only: float, first: int, last: int, *, alpha: float = 0.05) -> Floats:
+    """The power of exact McNemar's two-sided test at each n from `first` to `last`; as `mcnemar_power`.
+
+    What it does given the number of discordant pairs is the same for every n (Duffy 1984, Biometrics 40:1005-1015),
+    so it is computed once.
+    """
+    discordant = min(1.0, tuned_only + base_only)
+    sizes = np.arange(first, last + 1)
+    if discordant * last < NEGLIGIBLE:
+        return np.zeros(len(sizes))
+    share = tuned_only / (tuned_only + base_only)
+    m: Counts = np.arange(last + 1, dtype=np.int64)
+    critical = _critical(m, alpha, midp=False)
+    tails = binom.cdf(critical, m, share) + binom.sf(m - critical - 1, m, share)
+    given = np.where(critical >= 0, tails, 0.0)
+    found = np.empty(len(sizes))
+    for start in range(0, len(sizes), CHUNK):
+        chunk = sizes[start : start + CHUNK]
+        low = int(binom.ppf(NEGLIGIBLE, chunk[0], discordant))
+        high = int(binom.isf(NEGLIGIBLE, chunk[-1], discordant))
+        band = m[max(0, low) : high + 1]
+        found[start : start + CHUNK] = binom.pmf(band, chunk[:, None], discordant) @ given[band]
+    return np.asarray(np.minimum(found, 1.0), dtype=np.float64)
+
+
+def noninferiority_power(tuned_only: float, base_only: float, n: int, margin: float, *, alpha: float = 0.05) -> float:
+    """The probability that Tango's one-sided score test of n pairs rules out a loss of `margin` or more.
+
+    By complete enumeration of both discordant counts; for each number of losses, the fewest wins that suffice are
+    found by bisection, since the statistic rises with every pair that moves from neither to won (Barnard's
+    convexity, which Sidik 2003, Statistics in Medicine 22:265-278, uses of it).
+    """
+    if not (min(tuned_only, base_only) >= 0 and tuned_only + base_only <= 1 + 1e-12 and n >= 1):
+        msg = "power needs probabilities of 0 or more that sum to at most 1, and n of at least 1"
+        raise ValueError(msg)
+    if not (0 < margin < 1 and 0 < alpha < 1):
+        msg = "margin and alpha lie between 0 and 1"
+        raise ValueError(msg)
+    losses: Counts = np.arange(_quantile(n, base_only, upper=True) + 1, dtype=np.int64)
+    losses = losses[_quantile(n, base_only, upper=False) :]
+    fewest = _fewest_wins(losses, n, margin, float(norm.isf(alpha)))
+    left = tuned_only / (1 - base_only) if base_only < 1 else 0.0
+    met = np.where(fewest <= n - losses, binom.sf(fewest - 1, n - losses, min(1.0, left)), 0.0)
+    return min(1.0, float(np.dot(binom.pmf(losses, n, base_only), met)))
+
+
+def _quantile(n: int, rate: float, *, upper: bool) -> int:
+    if n * rate < NEGLIGIBLE:
+        return 0
+    return max(0, int(binom.isf(NEGLIGIBLE, n, rate) if upper else binom.ppf(NEGLIGIBLE, n, rate)))
+
+
+def _fewest_wins(losses: Counts, n: int, margin: float, z: float) -> Counts:
+    """For each number of losses, the fewest wins with which the score test rejects; more than fit if none do."""
+    low: Counts = np.full_like(losses, -1)
+    high: Counts = n - losses + 1
+    while np.any(high - low > 1):
+        middle = (low + high) // 2
+        enough = _z(middle, losses, n, margin) >= z * (1 - SLACK)
+        high = np.where(enough & (high - low > 1), middle, high)
+        low = np.where(~enough & (high - low > 1), middle, low)
+    return high
+
+
+def _z(wins: Counts, losses: Counts, n: int, margin: float) -> Floats:
+    """Tango's statistic against a true difference of -margin, for whole arrays; as `difference.tango_z`."""
+    d = -margin
+    linear = -wins - losses + (2 * n - wins + losses) * d
+    constant = -losses * d * (1 - d)
+    root = np.sqrt(np.maximum(0.0, linear * linear - 8 * n * constant))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        q = np.where(linear <= 0, (root - linear) / (4 * n), -2 * constant / (root + linear))
+        variance = n * (2 * np.maximum(0.0, np.nan_to_num(q)) + d * (1 - d))
+        distance = wins - losses - n * d
+        ratio = distance / np.sqrt(np.maximum(variance, 0.0))
+    return np.asarray(np.where(variance > 0, ratio, np.where(distance > 0, np.inf, -np.inf)), dtype=np.float64)
+
+
+def lasting(powers: Powers, target: float) -> int | None:
+    """The smallest n from which the power stays at `target` or above; None if that is beyond MOST.
+
+    The power of an exact test goes up and down with n, so the first n that reaches the target may be a lucky one.
+    The search doubles n, bisects, and then looks at every n around: at all of them up to twice the crossing, beyond
+    WHOLE at an eighth to each side.
+    """
+    reached = 8
+    while float(powers(reached, reached)[0]) < target - SLACK:
+        if reached >= MOST:
+            return None
+        reached = min(2 * reached, MOST)
+    short = reached // 2
+    while reached - short > 1:
+        middle = (short + reached) // 2
+        if float(powers(middle, middle)[0]) < target - SLACK:
+            short = middle
+        else:
+            reached = middle
+    return _settled(powers, target, reached)
+
+
+def _settled(powers: Powers, target: float, about: int) -> int | None:
+    """The n after the last one below the target, in windows that grow until both of their ends are settled."""
+    reach = about if about <= WHOLE else ceil(about / 8)
+    first, last = max(1, about - reach), about + reach + 16
+    while True:
+        below = np.flatnonzero(powers(first, last) < target - SLACK)
+        if len(below) == 0 and first > 1:
+            first = max(1, first - reach)
+            continue
+        answer = first + int(below[-1]) + 1 if len(below) else 1
+        if answer > last - reach // 4:
+            last += reach
+            if answer > MOST:
+                return None
+            continue
+        return answer
+
+
+def pairs_for_superiority(effect: float, *, losses: float, power: float, alpha: float = 0.05) -> int | None:
+    """The smallest n from which exact McNemar finds the effect with `power`; None if that is beyond MOST.
+
+    `effect` is the rate of pairs that only tuned gets right minus `losses`, the rate that only base gets right.
+    """
+    return lasting(lambda a, b: mcnemar_powers(losses + effect, losses, a, b, alpha=alpha), power)
+
+
+def pairs_for_noninferiority(
+    effect: float, margin: float, *, losses: float, power: float, alpha: float = 0.05
+) -> int | None:
+    """The smallest n from which a loss of `margin` is ruled out with `power` if the true difference is `effect`."""
+
+    def powers(first: int, last: int) -> Floats:
+        return np.asarray(
+            [noninferiority_power(losses + effect, losses, n, margin, alpha=alpha) for n in range(first, last + 1)]
+        )
+
+    return lasting(powers, power)
+
+
+def smallest_margin(effect: float, n: int, *, losses: float, power: float, alpha: float = 0.05) -> float | None:
+    """The smallest margin that n pairs rule out with `power`; None if not even one of almost 1 is."""
+    none, enough = max(0.0, -effect), 1 - 1e-9
+
+    def shown(margin: float) -> bool:
+        return noninferiority_power(losses + effect, losses, n, margin, alpha=alpha) >= power - SLACK
+
+    if none >= enough or not shown(enough):
+        return None
+    while enough - none > 1e-7:
+        middle = (none + enough) / 2
+        none, enough = (none, middle) if shown(middle) else (middle, enough)
+    return enough
