@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, islice
 from time import monotonic
 
 from harness.errors import InfrastructureError, ParityError
 from harness.sandbox.protocol import Engine, Limits
 from harness.session import Model, SessionLimits
-from harness.store import RunStore
+from harness.stopping import Watch
+from harness.store import RunStore, StopRule
 from harness.trial import TrialPlan, run_trial, trial_seed
 from harness.values import Arm, Outcome, TrialKey, TrialRecord
 from scenarios import LoadedScenario
 
 POLL_SECONDS = 0.2  # how soon a stop is noticed while trials run
 HEARTBEAT_SECONDS = 10.0  # between two notes in the audit log that the campaign is alive
+AHEAD = 2  # pairs for each trial at a time, that a run which may stop early sets out to run before it looks again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +39,7 @@ class Campaign:
     container: Limits = field(default_factory=Limits)
     control_tokens: tuple[str, ...] = ()
     apart: bool = False  # every base trial of a round before its first tuned one
+    stop_rule: StopRule | None = None  # None: every trial of the grid is run
 
     @property
     def size(self) -> int:
@@ -46,22 +50,58 @@ class Campaign:
 def grid(campaign: Campaign, finished: Iterable[TrialRecord] = ()) -> tuple[TrialPlan, ...]:
     """The trials still to run, in order: both arms of a pair side by side, the first one drawn by the seed.
 
-    Of a campaign that runs `apart`, all base trials come first, then all tuned ones.
+    Of a campaign that runs `apart`, all base trials come first, then all tuned ones. One that may stop early goes
+    through its scenarios in the preset order, all repeats of one before the next.
     A finished trial is not run again. An INVALID one is, together with its other arm (so that both
     arms of a pair meet the same conditions), while attempts are left.
     """
+    return _apart(campaign, [plan for pair in _open_pairs(campaign, finished) for plan in pair])
+
+
+def unfinished(campaign: Campaign, finished: Iterable[TrialRecord]) -> tuple[TrialPlan, ...]:
+    """The trials that a resumed campaign would still run: none once its stopping rule has decided."""
+    latest = {record.key: record for record in finished}
+    watch = _watch(campaign)
+    return () if watch and watch.look(latest) else grid(campaign, latest.values())
+
+
+def _round(campaign: Campaign, finished: Iterable[TrialRecord]) -> tuple[TrialPlan, ...]:
+    """The trials to set out to run now: the whole grid, or as far ahead as a campaign goes that may stop early."""
+    pairs = _open_pairs(campaign, finished)
+    if campaign.stop_rule is not None:
+        pairs = islice(pairs, AHEAD * campaign.concurrency)
+    return _apart(campaign, [plan for pair in pairs for plan in pair])
+
+
+def _open_pairs(campaign: Campaign, finished: Iterable[TrialRecord]) -> Iterator[list[TrialPlan]]:
+    """What is still to run of each pair that is not finished, in the campaign's order."""
     latest: dict[TrialKey, TrialRecord] = {record.key: record for record in finished}
-    plans: list[TrialPlan] = []
-    for repeat in range(campaign.repeats):
-        for loaded in campaign.scenarios:
-            seed = trial_seed(campaign.seed, loaded.scenario.id, repeat)
-            arms = list(Arm)
-            random.Random(seed).shuffle(arms)  # noqa: S311 - an order, not a secret
-            pair = [_plan(campaign, loaded, arm, repeat, seed) for arm in arms]
-            plans.extend(_unfinished(campaign, pair, latest))
+    for loaded, repeat in _cells(campaign):
+        seed = trial_seed(campaign.seed, loaded.scenario.id, repeat)
+        arms = list(Arm)
+        random.Random(seed).shuffle(arms)  # noqa: S311 - an order, not a secret
+        pair = [_plan(campaign, loaded, arm, repeat, seed) for arm in arms]
+        if plans := _unfinished(campaign, pair, latest):
+            yield plans
+
+
+def _cells(campaign: Campaign) -> Iterator[tuple[LoadedScenario, int]]:
+    if campaign.stop_rule is None:
+        yield from ((loaded, repeat) for repeat in range(campaign.repeats) for loaded in campaign.scenarios)
+        return
+    by_name = {loaded.scenario.id: loaded for loaded in campaign.scenarios}
+    yield from ((by_name[name], repeat) for name in campaign.stop_rule.order for repeat in range(campaign.repeats))
+
+
+def _apart(campaign: Campaign, plans: list[TrialPlan]) -> tuple[TrialPlan, ...]:
     if campaign.apart:
         plans.sort(key=lambda plan: plan.arm is Arm.TUNED)
     return tuple(plans)
+
+
+def _watch(campaign: Campaign) -> Watch | None:
+    rule = campaign.stop_rule
+    return Watch(rule, repeats=campaign.repeats, attempts=campaign.attempts) if rule else None
 
 
 def _stages(campaign: Campaign, plans: Sequence[TrialPlan]) -> list[Sequence[TrialPlan]]:
@@ -142,6 +182,7 @@ def run_campaign(
 ) -> None:
     """Run every unfinished trial of the grid; each record is on disk before `on_record` hears of it.
 
+    With a stopping rule no trial starts any more once it has decided; those that run are finished and recorded.
     Setting `stop` makes it return soon: running trials are not recorded and run again on resume.
 
     Raises:
@@ -150,18 +191,29 @@ def run_campaign(
     """
     latest: dict[TrialKey, TrialRecord] = {record.key: record for record in finished}
     breaker = Breaker(limit=2 * campaign.concurrency + 2)
+    referee = _Referee(campaign, store, latest)
     pool = ThreadPoolExecutor(max_workers=campaign.concurrency, thread_name_prefix="trial")
     try:
-        for _ in range(campaign.attempts + 1):
-            plans = grid(campaign, latest.values())
-            if not plans or stop.is_set():
+        while not (stop.is_set() or referee.decided.is_set()):
+            plans = _round(campaign, latest.values())
+            if not plans:
                 break
-            stages = (_run_round(pool, stage, engine, models, store, stop) for stage in _stages(campaign, plans))
-            for record in chain.from_iterable(stages):
+            referee.busy = {plan.key for plan in plans}
+            rounds = _Round(
+                pool=pool,
+                engine=engine,
+                models=models,
+                store=store,
+                stop=stop,
+                decided=referee.decided,
+                at_once=campaign.concurrency if campaign.stop_rule else len(plans),
+            )
+            for record in chain.from_iterable(rounds.run(stage) for stage in _stages(campaign, plans)):
                 store.append_trial(record)
                 latest[record.key] = record
                 on_record(record)
                 breaker.note(record)
+                referee.note(record)
     except BaseException:
         stop.set()  # what still runs loses its container and its endpoint when the caller unwinds
         pool.shutdown(wait=False, cancel_futures=True)
@@ -169,31 +221,73 @@ def run_campaign(
     pool.shutdown(wait=not stop.is_set())
 
 
-def _run_round(
-    pool: ThreadPoolExecutor,
-    plans: Sequence[TrialPlan],
-    engine: Engine,
-    models: Mapping[Arm, Model],
-    store: RunStore,
-    stop: threading.Event,
-) -> Iterable[TrialRecord]:
-    def one(plan: TrialPlan) -> TrialRecord | None:
-        if stop.is_set():
-            return None
-        record = run_trial(plan, engine, models[plan.arm], store)
-        return None if stop.is_set() else record
+class _Referee:
+    """Says when a campaign's stopping rule has decided, and writes that down."""
 
-    pending: set[Future[TrialRecord | None]] = {pool.submit(one, plan) for plan in plans}
-    beat = monotonic()
-    try:
-        while pending and not stop.is_set():
-            done, pending = wait(pending, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
-            if monotonic() - beat >= HEARTBEAT_SECONDS:
-                beat = monotonic()
-                store.audit("heartbeat", unfinished=len(pending))
-            for future in done:
-                if (record := future.result()) is not None:
-                    yield record
-    finally:
-        for future in pending:
-            future.cancel()
+    def __init__(self, campaign: Campaign, store: RunStore, latest: Mapping[TrialKey, TrialRecord]) -> None:
+        self.decided = threading.Event()
+        self.busy: set[TrialKey] = set()  # trials of this round that have no record of it yet
+        self._watch, self._store, self._latest = _watch(campaign), store, latest
+        self._look()
+
+    def note(self, record: TrialRecord) -> None:
+        """A trial of this round has its record."""
+        self.busy.discard(record.key)
+        self._look()
+
+    def _look(self) -> None:
+        if self._watch is None or self.decided.is_set() or not self._watch.look(self._latest, self.busy):
+            return
+        self.decided.set()
+        told = self._watch.told()
+        course = told.course
+        self._store.audit(
+            "decided",
+            decision=str(told.decision),
+            scenarios=told.after,
+            planned=told.planned,
+            wins=course.wins,
+            losses=course.losses,
+            log_e=course.log_e,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Round:
+    """Runs plans side by side and yields their records as they come."""
+
+    pool: ThreadPoolExecutor
+    engine: Engine
+    models: Mapping[Arm, Model]
+    store: RunStore
+    stop: threading.Event  # nothing counts any more
+    decided: threading.Event  # nothing more is to begin
+    at_once: int  # trials handed out before one of them has its record
+
+    def run(self, plans: Sequence[TrialPlan]) -> Iterable[TrialRecord]:
+        """The records of one stage."""
+        waiting = deque(plans)
+        pending: set[Future[TrialRecord | None]] = set()
+        beat = monotonic()
+        try:
+            while (waiting or pending) and not self.stop.is_set():
+                while waiting and len(pending) < self.at_once and not self.decided.is_set():
+                    pending.add(self.pool.submit(self._one, waiting.popleft()))
+                if not pending:
+                    return
+                done, pending = wait(pending, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
+                if monotonic() - beat >= HEARTBEAT_SECONDS:
+                    beat = monotonic()
+                    self.store.audit("heartbeat", unfinished=len(pending))
+                for future in done:
+                    if (record := future.result()) is not None:
+                        yield record
+        finally:
+            for future in pending:
+                future.cancel()
+
+    def _one(self, plan: TrialPlan) -> TrialRecord | None:
+        if self.stop.is_set():
+            return None
+        record = run_trial(plan, self.engine, self.models[plan.arm], self.store)
+        return None if self.stop.is_set() else record

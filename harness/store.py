@@ -17,7 +17,7 @@ from typing import IO, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from harness.errors import BadInputError, StoreError
-from harness.values import Message, SessionEnd, TrialKey, TrialRecord, Turn
+from harness.values import Message, SessionEnd, Terminal, TrialKey, TrialRecord, Turn
 
 T = TypeVar("T")
 
@@ -36,10 +36,14 @@ class _Part(BaseModel):
 
 
 class ScenarioRef(_Part):
-    """A scenario of the grid, by identity."""
+    """A scenario of the grid, by identity, with what a report groups pairs by; null in older manifests."""
 
     id: str
     digest: str
+    archetype: str | None = None
+    critical: bool | None = None
+    expected_terminal: Terminal | None = None
+    tags: dict[str, str] = {}  # the scenario's axes
 
 
 class ModelRef(_Part):
@@ -65,6 +69,15 @@ class Finding(_Part):
     check: str  # "parity", "liveness", "contamination", ...
     result: Literal["ok", "failed", "unproven"]
     said: str
+
+
+class StopRule(_Part):
+    """What `--stop-when decided` follows: one superiority claim, over scenarios in an order drawn before the run."""
+
+    metric: str
+    alpha: float  # two-sided
+    order: tuple[str, ...]  # scenario ids; all repeats of one before the next
+    first: tuple[str, ...] = ()  # of these, at the beginning: what must be done before a stop for success
 
 
 class RunManifest(_Part):
@@ -93,6 +106,7 @@ class RunManifest(_Part):
     preflight: tuple[Finding, ...] = ()
     blockers: tuple[str, ...] = ()  # why nothing may be promoted, whatever the numbers are
     one_arm_at_a_time: bool = False  # the server mixes the arms up when both are asked at once
+    stop_rule: StopRule | None = None  # None: every pair is run
     sampling: Sampling
     session_contract: str
     render_contract: str

@@ -174,23 +174,28 @@ def run_trial(plan: TrialPlan, engine: Engine, model: Model, store: RunStore) ->
 
     What fails in sandbox, endpoint or checker makes the record INVALID with its address and cause.
     """
-    started_at, started = now(), monotonic()
     store.audit("trial_started", trial=str(plan.key), attempt=plan.attempt)
+    with store.session(plan.key, plan.attempt) as writer:
+        record = play(plan, engine, model, writer)
+    store.audit("trial_finished", trial=str(plan.key), attempt=plan.attempt, outcome=record.outcome.value)
+    return record
+
+
+def play(plan: TrialPlan, engine: Engine, model: Model, writer: SessionWriter | None = None) -> TrialRecord:
+    """Run one trial and make its record, INVALID where something but the model failed; only the writer may raise."""
+    started_at, started = now(), monotonic()
     session: Session | None = None
     judgement: Judgement | None = None
     failure: Failure | None = None
-    with store.session(plan.key, plan.attempt) as writer:
-        try:
-            session, judgement = hold_session(plan, engine, model, writer)
-        except InfrastructureError as error:
-            failure = Failure(address=error.address, message=str(error))
-        except EvalhError as error:
-            failure = Failure(address=error.address, message=str(error))
-        except Exception as error:  # noqa: BLE001 - a bug of ours must not end the grid, and is not the model's fault
-            failure = Failure(address="harness", message=f"{type(error).__name__}: {error}")
-    record = _record(plan, engine.name, session, judgement, failure, (started_at, monotonic() - started))
-    store.audit("trial_finished", trial=str(plan.key), attempt=plan.attempt, outcome=record.outcome.value)
-    return record
+    try:
+        session, judgement = hold_session(plan, engine, model, writer)
+    except InfrastructureError as error:
+        failure = Failure(address=error.address, message=str(error))
+    except EvalhError as error:
+        failure = Failure(address=error.address, message=str(error))
+    except Exception as error:  # noqa: BLE001 - a bug of ours must not end the grid, and is not the model's fault
+        failure = Failure(address="harness", message=f"{type(error).__name__}: {error}")
+    return _record(plan, engine.name, session, judgement, failure, (started_at, monotonic() - started))
 
 
 def _record(

@@ -19,7 +19,7 @@ from harness.session import Model, SessionLimits
 from harness.values import Arm, TrialRecord
 
 
-def campaign(prepared: Prepared, *, apart: bool = False) -> Campaign:
+def campaign(prepared: Prepared, *, apart: bool = False, stop_rule: store.StopRule | None = None) -> Campaign:
     """The grid that these settings ask for."""
     settings = prepared.settings
     return Campaign(
@@ -37,6 +37,7 @@ def campaign(prepared: Prepared, *, apart: bool = False) -> Campaign:
         ),
         control_tokens=prepared.arms.control_tokens,
         apart=apart,
+        stop_rule=stop_rule,
     )
 
 
@@ -47,7 +48,7 @@ def perform(prepared: Prepared, stage: Stage, run: store.RunStore, console: Cons
         KeyboardInterrupt: the user stopped it; every finished trial is on disk, nothing else is left.
         InfrastructureError: the store, or trial after trial, failed.
     """
-    plan = campaign(prepared, apart=stage.evidence.apart)
+    plan = campaign(prepared, apart=stage.evidence.apart, stop_rule=run.manifest.stop_rule)
     finished = store.read_trials(run.path)
     sampled = Sampled(temperature=prepared.settings.temperature, top_p=prepared.settings.top_p)
     models = {arm: _model(stage, name, sampled, prepared.settings) for arm, name in plan.models.items()}

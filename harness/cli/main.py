@@ -20,8 +20,10 @@ COMMANDS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
         "run": ("harness.cli.run", "run", "Evaluate base and tuned on the same scenarios, and compare them."),
         "resume": ("harness.cli.resume", "resume", "Finish an interrupted run."),
         "report": ("harness.cli.report", "report", "Show a run's paired report again."),
-        "gate": ("harness.cli.report", "gate", "Decide over a run's report by a policy; the exit code says it."),
+        "gate": ("harness.cli.gate", "gate", "Decide over a run's report by a policy; the exit code says it."),
+        "compare": ("harness.cli.compare", "compare", "Compare two runs, as far as they are comparable."),
         "replay": ("harness.cli.replay", "replay", "Show one session as the model and the terminal saw it."),
+        "view": ("harness.cli.view", "view", "Show a run in the browser, live while it goes on."),
         "serve": ("harness.cli.serve", "serve", "Serve a base and its adapters over chat completions."),
         "scenario": ("harness.cli.scenario", "scenario", "Write, prove and compare scenario bundles."),
         "sandbox": ("harness.cli.sandbox", "sandbox", "Build, examine and clean up the sandbox."),
@@ -33,7 +35,9 @@ COMMANDS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
         "fingerprint": ("harness.cli.fingerprint", "fingerprint", "Write down how an adapter and its base answer."),
         "parity": ("harness.cli.parity", "parity", "Compare what a server reads with what training rendered."),
         "stats": ("harness.cli.stats", "stats", "The report's statistics, to check any table with."),
-        "schema": ("harness.cli.report", "schema", "Print the JSON Schema of the report or of a scenario."),
+        "plan": ("harness.cli.plan", "plan", "How many pairs a run needs to see an effect."),
+        "calibrate": ("harness.cli.calibrate", "calibrate", "What each metric gives to players that cannot think."),
+        "schema": ("harness.cli.schema", "schema", "Print the JSON Schema of a format: report, compare, ..."),
         "completion": ("harness.cli.completion", "completion", "Print the shell completion script."),
     }
 )

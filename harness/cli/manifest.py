@@ -15,11 +15,13 @@ from harness.cli.prepare import Prepared
 from harness.cli.settings import RunSettings
 from harness.cli.stage import Stage
 from harness.session import CONTRACT_VERSION
+from harness.values import Terminal
+from scenarios import LoadedScenario
 
 PACKAGES = ("evalh", "torch", "transformers", "peft", "openai", "docker", "pexpect", "pydantic", "scipy")
 
 
-def manifest(prepared: Prepared, stage: Stage, name: str) -> store.RunManifest:
+def manifest(prepared: Prepared, stage: Stage, name: str, stop_rule: store.StopRule | None = None) -> store.RunManifest:
     """Who, what, which: the identity of this run."""
     settings, arms = prepared.settings, prepared.arms
     image = stage.engine.image_digest()
@@ -32,7 +34,7 @@ def manifest(prepared: Prepared, stage: Stage, name: str) -> store.RunManifest:
         settings=_portable(settings, stage.engine.name),
         seed=settings.seed,
         repeats=settings.repeats,
-        scenarios=tuple(store.ScenarioRef(id=s.scenario.id, digest=s.digest) for s in prepared.scenarios),
+        scenarios=tuple(map(_scenario, prepared.scenarios)),
         engine=stage.engine.name,
         sandbox_image=image,
         base=arms.base,
@@ -53,8 +55,22 @@ def manifest(prepared: Prepared, stage: Stage, name: str) -> store.RunManifest:
             max_tokens=settings.max_tokens,
             deterministic=settings.deterministic,
         ),
+        stop_rule=stop_rule,
         session_contract=CONTRACT_VERSION,
         render_contract=str(render.CONTRACT_VERSION),
+    )
+
+
+def _scenario(loaded: LoadedScenario) -> store.ScenarioRef:
+    """A scenario by identity, with what a report groups pairs by."""
+    scenario = loaded.scenario
+    return store.ScenarioRef(
+        id=scenario.id,
+        digest=loaded.digest,
+        archetype=scenario.archetype,
+        critical=scenario.critical,
+        expected_terminal=Terminal(scenario.expected_terminal),
+        tags={name: str(value) for name, value in sorted(scenario.tags.model_dump(mode="json").items())},
     )
 
 

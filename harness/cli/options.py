@@ -21,10 +21,12 @@ CHOICES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "liveness": ("block", "warn", "off"),
         "contract": ("block", "warn"),
         "serve": ("resident", "vllm"),
+        "stop_when": ("never", "decided"),
         "dtype": ("auto", "float32", "bfloat16"),
     }
 )
 SWITCHES = frozenset({"allow_uncertified", "deterministic", "load_4bit"})
+PAIRS = frozenset({"calibration"})  # switches that are on unless their --no- is given
 METAVARS: Mapping[str, str] = MappingProxyType(
     {
         "adapter": "DIR",
@@ -51,6 +53,8 @@ def run_options(command: F) -> F:
         flag = f"--{name.replace('_', '-')}"
         if name in SWITCHES:
             option = click.option(flag, name, is_flag=True, default=None, help=text)
+        elif name in PAIRS:
+            option = click.option(f"{flag}/--no-{flag[2:]}", name, default=None, help=text)
         elif name in CHOICES:
             option = click.option(flag, name, type=click.Choice(CHOICES[name]), default=None, help=text)
         else:

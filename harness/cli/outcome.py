@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -9,12 +10,19 @@ import click
 from rich.console import Console
 
 import reports
+from harness.calibration import calibrate_run
+from harness.cli.calibrate import progress
 from harness.cli.launch import perform
 from harness.cli.prepare import Prepared
 from harness.cli.report import show, show_report
 from harness.cli.stage import Stage
 from harness.errors import InfrastructureError
 from harness.store import RunStore
+from harness.values import Terminal
+from reports.calibration import CALIBRATION
+from scenarios import LoadedScenario
+
+CALIBRATORS = 8  # calibration trials at a time, at most
 
 
 def policy(name: str | None) -> reports.Policy:
@@ -22,9 +30,20 @@ def policy(name: str | None) -> reports.Policy:
     return reports.load_policy(name or reports.DEFAULT_POLICY)
 
 
-def warn_undecidable(chosen: reports.Policy, count: int, console: Console) -> None:
-    """Say before the run what its policy cannot decide with so few scenarios."""
-    for reason in reports.undecidable(chosen, count):
+def warn_undecidable(
+    chosen: reports.Policy, scenarios: Sequence[LoadedScenario], console: Console, *, sequential: bool = False
+) -> None:
+    """Say before the run what its policy cannot decide on these scenarios; `sequential` if it may stop early."""
+    facts = [
+        reports.ScenarioFacts(
+            id=loaded.scenario.id,
+            archetype=loaded.scenario.archetype,
+            critical=loaded.scenario.critical,
+            expected_terminal=Terminal(loaded.scenario.expected_terminal),
+        )
+        for loaded in scenarios
+    ]
+    for reason in reports.undecidable(chosen, facts, sequential=sequential):
         console.print(f"note: {reason}", markup=False, highlight=False, soft_wrap=True)
 
 
@@ -32,6 +51,7 @@ def perform_and_report(prepared: Prepared, stage: Stage, run: RunStore, console:
     """Run the grid and write the report; an interruption says how to go on."""
     try:
         with closing(run):
+            calibrate(prepared, stage, run, console)
             perform(prepared, stage, run, console)
     except KeyboardInterrupt:
         click.echo(f"evalh: stopped; finish it with: evalh resume {run.path}", err=True)
@@ -40,6 +60,19 @@ def perform_and_report(prepared: Prepared, stage: Stage, run: RunStore, console:
         click.echo(f"evalh: what is finished is kept in {run.path}; go on with: evalh resume {run.path}", err=True)
         raise
     report_only(run.path)
+
+
+def calibrate(prepared: Prepared, stage: Stage, run: RunStore, console: Console) -> None:
+    """Put the calibration of the run's scenarios beside its records; what prevents that is said, and ends nothing."""
+    if not prepared.settings.calibration or (run.path / CALIBRATION).exists():
+        return
+    run.audit("calibration_started")
+    with progress(console, len(prepared.scenarios)) as heard:
+        jobs = min(prepared.settings.concurrency, CALIBRATORS)
+        problem = calibrate_run(prepared.scenarios, stage.engine, run.path, jobs=jobs, on_trial=heard)
+    run.audit("calibration_finished", problem=problem)
+    if problem:
+        console.print(f"note: no calibration: {problem}", markup=False, highlight=False, soft_wrap=True)
 
 
 def report_only(path: Path) -> None:
@@ -54,7 +87,7 @@ def conclude(path: Path, chosen: reports.Policy, *, as_json: bool, gated: bool) 
         show(reports.report_json(made))
     else:
         show_report(made)
-        click.echo(f"\nreport: {path / reports.REPORT} (report.md and junit.xml beside it)")
+        click.echo(f"\nreport: {path / reports.REPORT} (report.html, report.md and junit.xml beside it)")
         click.echo(f"look at a session: evalh replay {path} TRIAL")
     decision = reports.gate(made, chosen)
     if gated or decision.exit_code == InfrastructureError.exit_code:

@@ -32,19 +32,19 @@ def resume(*, run: Path, concurrency: int | None, as_json: bool) -> None:
     if concurrency:
         settings = settings.model_copy(update={"concurrency": concurrency})
 
-    from harness.campaign import grid
+    from harness.campaign import unfinished
     from harness.cli import launch, outcome, prepare, stage
 
     policy = outcome.policy(settings.gate)
     prepared = prepare.prepare(settings, admitted=True)
     same_inputs(found, prepared, run)
     console = Console(stderr=True)
-    if grid(launch.campaign(prepared), store.read_trials(run)):
+    if unfinished(launch.campaign(prepared, stop_rule=found.stop_rule), store.read_trials(run)):
         with stage.staged(prepared, console, run) as running:
             same_stage(found, running, run)
             outcome.perform_and_report(prepared, running, store.reopen(run), console)
     else:
-        console.print(f"every trial of {run} is finished", markup=False, highlight=False)
+        console.print(f"there is nothing left to run of {run}", markup=False, highlight=False)
         outcome.report_only(run)
     sys.exit(outcome.conclude(run, policy, as_json=as_json, gated=settings.gate is not None))
 

@@ -26,16 +26,19 @@ def run(*, config: Path | None, as_json: bool, **flags: Flag) -> None:
 
     from harness import store  # --help and bad flags cost no heavy import
     from harness.cli import manifest, outcome, prepare, stage
+    from harness.stopping import stop_rule
 
     path = prepare.run_directory(settings)
     store.must_be_new(path)
     policy = outcome.policy(settings.gate)
     prepared = prepare.prepare(settings)
+    decided = settings.stop_when == "decided"
+    rule = stop_rule(policy, prepared.scenarios, settings.seed) if decided else None
     console = Console(stderr=True)
-    if settings.gate:
-        outcome.warn_undecidable(policy, len(prepared.scenarios), console)
+    if settings.gate or rule:
+        outcome.warn_undecidable(policy, prepared.scenarios, console, sequential=decided)
     with stage.staged(prepared, console, path) as running:
-        run_store = store.create(path, manifest.manifest(prepared, running, path.name))
+        run_store = store.create(path, manifest.manifest(prepared, running, path.name, rule))
         stage.keep_log(path)
         outcome.perform_and_report(prepared, running, run_store, console)
     sys.exit(outcome.conclude(path, policy, as_json=as_json, gated=settings.gate is not None))

@@ -58,6 +58,12 @@ class RunSettings(BaseModel):
     dtype: Literal["auto", "float32", "bfloat16"] = Field("auto", description="dtype of the resident server")
     load_4bit: bool = Field(default=False, description="load the base in 4 bits (CUDA and bitsandbytes)")
     deterministic: bool = Field(default=False, description="one request at a time: the same seed, the same bytes")
+    stop_when: Literal["never", "decided"] = Field(
+        "never", description="run every pair, or stop once the policy's superiority claim is decided"
+    )
+    calibration: bool = Field(
+        default=True, description="also show what the metrics give to players that cannot think; cached"
+    )
     gate: str | None = Field(None, description="policy that decides the exit code: promote, regression, smoke, a file")
 
     @field_validator("chat_template_kwargs")
