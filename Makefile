@@ -38,7 +38,7 @@ check: $(VENV)/.dev ## the inner loop: format, lint, types, imports, fast tests
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
 	$(BIN)/mypy
-	$(BIN)/pytest -q -n 2 $(LONG:%=--ignore tests/%) -m "not docker and not crun and not model and not slow"
+	$(BIN)/pytest -q -n 2 $(LONG:%=--ignore tests/%) -m "not docker and not crun and not model and not browser and not slow"
 
 bench: $(VENV)/.dev sandbox ## speeds, each beside a peer or a floor measured in the same run
 	$(BIN)/python -m harness.bench

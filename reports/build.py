@@ -7,9 +7,13 @@ from datetime import UTC, datetime, timedelta
 from statistics import median
 
 from harness.values import Arm, Outcome, TrialRecord
+from reports.claims import finding_rows
+from reports.early import settle
+from reports.eligibility import blockers
 from reports.gate import decide, ineligible
-from reports.metrics import LEVEL, arm_of, compare_metrics
-from reports.pairing import last_attempts, pair_up
+from reports.measures import compare_measures
+from reports.metrics import LEVEL, arm_of, compare_metrics, valid_of
+from reports.pairing import latest, pair_up
 from reports.parity import parity_section
 from reports.plain import plain
 from reports.policy import Policy
@@ -26,17 +30,23 @@ from reports.schema import (
     ScoringMode,
     TrialSummary,
 )
+from reports.steadiness import repeats_section
 
 
 def build_report(records: Iterable[TrialRecord], *, run: RunInfo, policy: Policy) -> Report:
     """The whole report of one run; it depends on the records, not on their order."""
-    kept = tuple(last_attempts(records).values())
-    pairs, exclusions = pair_up(kept, run.planned)
-    valid = [pair for pair in pairs if pair.result is not PairResult.INVALID]
+    every = tuple(records)
+    kept = sorted(latest(every), key=lambda record: (record.scenario, record.repeat, record.arm))
+    rule = run.stop_rule
+    pairs, exclusions = pair_up(kept, run.planned, facts=run.scenarios, order=rule.order if rule else ())
+    stopped = None
+    if rule is not None:
+        pairs, exclusions, stopped = settle(pairs, exclusions, rule)
+    valid = valid_of(pairs)
     parity = parity_section(kept)
-    scoring = _scoring(kept, pairs, valid, run)
+    scoring = _scoring(blockers(every, kept, run), pairs, valid, run)
     scoring = scoring.model_copy(update={"promotion_eligible": not ineligible(scoring, parity, policy)})
-    decision = decide(pairs, exclusions, scoring, parity, policy)
+    decision = decide(pairs, exclusions, scoring, parity, policy, stopped=stopped)
     return Report(
         run=_run_section(kept, pairs, run),
         arms=Arms(base=_arm(Arm.BASE, kept, valid), tuned=_arm(Arm.TUNED, kept, valid)),
@@ -51,6 +61,12 @@ def build_report(records: Iterable[TrialRecord], *, run: RunInfo, policy: Policy
         gate_result=decision.gate_result,
         promotion_recommendation=decision.promotion_recommendation,
         rationale=decision.rationale,
+        policy=decision.policy,
+        findings=finding_rows(decision.findings),
+        measures=compare_measures(valid, LEVEL),
+        repeats=repeats_section(valid),
+        calibration=run.calibration,
+        stopped=stopped,
     )
 
 
@@ -64,6 +80,9 @@ def _run_section(kept: Sequence[TrialRecord], pairs: Sequence[Pair], run: RunInf
         engine=run.engine or (", ".join(engines) if engines else None),
         seed=run.seed,
         temperature=run.temperature,
+        top_p=run.top_p,
+        max_tokens=run.max_tokens,
+        deterministic=run.deterministic,
         repeats=run.repeats,
         planned_pairs=len(set(run.planned)) or len(pairs),
         level=LEVEL,
@@ -116,35 +135,16 @@ def _pairwise(pairs: Sequence[Pair]) -> Pairwise:
     )
 
 
-def _scoring(kept: Sequence[TrialRecord], pairs: Sequence[Pair], valid: Sequence[Pair], run: RunInfo) -> Scoring:
+def _scoring(reasons: Sequence[str], pairs: Sequence[Pair], valid: Sequence[Pair], run: RunInfo) -> Scoring:
     live = run.mode is ScoringMode.LIVE
-    blockers = [plain(text) for text in run.blockers]
-    names = {arm: {record.model for record in kept if record.arm is arm} for arm in Arm}
-    if names[Arm.BASE] & names[Arm.TUNED]:
-        blockers.append("both arms were served under the same model name")
-    if any(len(models) > 1 for models in names.values()):
-        blockers.append("one arm was served under more than one model name")
-    notes = [f"not eligible: {text}" for text in blockers] + [plain(note) for note in run.notes]
+    notes = [f"not eligible: {text}" for text in reasons] + [plain(note) for note in run.notes]
     if len({pair.scenario for pair in pairs}) < len(pairs):
         notes.append(
             "scenarios have repeats: the test flips whole scenarios, and intervals count repeats as adding nothing"
         )
-    if any(_seeds_differ(pair_records) for pair_records in _by_pair(kept)):
-        notes.append("in some pairs the arms ran with different seeds")
     return Scoring(
         mode=run.mode,
         quality_signal=live and bool(valid),
-        promotion_eligible=live and not blockers,
+        promotion_eligible=live and not reasons,
         notes=tuple(notes),
     )
-
-
-def _by_pair(kept: Sequence[TrialRecord]) -> Iterable[list[TrialRecord]]:
-    groups: dict[tuple[str, int], list[TrialRecord]] = {}
-    for record in kept:
-        groups.setdefault((record.scenario, record.repeat), []).append(record)
-    return groups.values()
-
-
-def _seeds_differ(records: Sequence[TrialRecord]) -> bool:
-    return len({record.seed for record in records}) > 1

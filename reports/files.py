@@ -1,4 +1,4 @@
-"""Reports on disk: the three files of a run directory, and a report read back."""
+"""Reports on disk: the four files of a run directory, and a report read back."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from harness.store import write_atomically
 from reports.plain import plain
 from reports.policy import str_path
 from reports.schema import Report
+from reports.upgrade import upgraded
+from reports.views.html import write_html
 from reports.views.junit import render_junit
 from reports.views.markdown import render_markdown
 
@@ -18,13 +20,14 @@ REPORT = "paired_eval_report.json"
 
 
 def write_reports(run_dir: Path, report: Report) -> Path:
-    """Write paired_eval_report.json, report.md and junit.xml, each whole or not at all; the first one's path.
+    """Write report.md, junit.xml, report.html and paired_eval_report.json, each whole or not at all; the last's path.
 
     Raises:
         StoreError: the directory cannot be written.
     """
     write_atomically(run_dir / "report.md", render_markdown(report))
     write_atomically(run_dir / "junit.xml", render_junit(report))
+    write_html(run_dir, report)
     write_atomically(run_dir / REPORT, report_json(report))
     return run_dir / REPORT
 
@@ -35,14 +38,15 @@ def report_json(report: Report) -> str:
 
 
 def read_report(path: Path) -> Report:
-    """A report from its JSON file.
+    """A report from its JSON file; one of schema 1 is brought up to this schema as far as its pairs allow.
 
     Raises:
-        BadInputError: it cannot be read, or is no report of this schema version; the first wrong key is named.
+        BadInputError: it cannot be read, or is no report of a known schema version; the first wrong key is named.
     """
     shown = plain(str(path))
     try:
-        return Report.model_validate_json(path.read_bytes())
+        content = path.read_bytes()
+        return upgraded(content) or Report.model_validate_json(content)
     except OSError as error:
         raise BadInputError(
             f"cannot read {shown}: {error.strerror}", hint="give a run directory or a report"

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 from harness.errors import InfrastructureError
 from harness.values import Outcome
-from reports.claims import Finding, Status, find, pairs_needed, title
+from reports.claims import Finding, Status, find, with_holm
 from reports.parity import parity_doubts
-from reports.policy import Policy, Tier
+from reports.policy import Policy
 from reports.schema import (
+    EarlyStop,
     Exclusion,
     GateResult,
     Pair,
@@ -24,6 +25,7 @@ from reports.schema import (
 )
 from reports.tally import Imputation
 from reports.wording import percent, plural
+from reports.words import Tier
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +57,7 @@ class Decision:
 
 def gate(report: Report, policy: Policy) -> Decision:
     """Decide over a report by any policy, from its pairs alone."""
-    return decide(report.pairs, report.exclusions, report.scoring, report.parity, policy)
+    return decide(report.pairs, report.exclusions, report.scoring, report.parity, policy, stopped=report.stopped)
 
 
 def decide(
@@ -64,40 +66,73 @@ def decide(
     scoring: Scoring,
     parity: ParitySection | None,
     policy: Policy,
+    *,
+    stopped: EarlyStop | None = None,
 ) -> Decision:
-    """Hold every claim against the pairs, then ask whether anything but the model decided."""
-    findings = tuple(find(claim, pairs) for claim in policy.claims)
-    result, why = _by_claims(findings)
-    infrastructure, doubts = False, list[str]()
-    excluded = [pair for pair in pairs if pair.result is PairResult.INVALID]
-    broken = sum(_broken(pair) for pair in excluded)
-    if not pairs or len(excluded) == len(pairs):
-        result, why = GateResult.INCONCLUSIVE, "there is no valid pair."
-        infrastructure = broken > 0
-    elif broken > policy.max_invalid_share * len(pairs):
-        share = f"{percent(broken / len(pairs))} of the pairs are INVALID"
-        result, why = GateResult.INCONCLUSIVE, f"{share}, the policy bears {percent(policy.max_invalid_share)}."
-        infrastructure = True
-    elif excluded:
-        result, why, doubt = _with_excluded(pairs, policy, result, why)
-        doubts.append(doubt)
+    """Hold every claim against the pairs, then ask whether anything but the model decided.
+
+    Where the pairs have places in a preset order, the run had a stopping rule: then only tests that are valid at any
+    time may decide. `stopped` tells where that rule stopped.
+    """
+    findings = with_holm(_find_all(pairs, policy))
+    held = _guarded(pairs, exclusions, policy, findings)
+    result, why = held.result, held.why
     obstacles = ineligible(scoring, parity, policy)
     if result is GateResult.PASS and obstacles:
         result, why = GateResult.INCONCLUSIVE, "every critical claim is met, but this run may not promote: see below."
-    if excluded:
-        doubts.insert(0, _exclusion_sentence(len(pairs), exclusions))
     return Decision(
         policy=policy.name,
         gate_result=result,
         rationale=(
             f"{_HEADLINES[result]} by the policy {policy.name}: {why}",
             *(f"[{finding.claim.tier}, {finding.status.replace('_', ' ')}] {finding.sentence}" for finding in findings),
-            *doubts,
+            *(stopped.sentences if stopped else ()),
+            *held.doubts,
             *obstacles,
         ),
         findings=findings,
-        infrastructure=infrastructure,
+        infrastructure=held.infrastructure,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Held:
+    """What the claims come to once the excluded pairs are taken into account."""
+
+    result: GateResult
+    why: str
+    doubts: tuple[str, ...] = ()
+    infrastructure: bool = False
+
+
+def _guarded(
+    pairs: Sequence[Pair], exclusions: Sequence[Exclusion], policy: Policy, findings: Sequence[Finding]
+) -> _Held:
+    """The result of the claims, unless too many pairs are excluded, or it hangs on those that are."""
+    result, why = _by_claims(findings)
+    count = sum(pair.result is not PairResult.STOPPED for pair in pairs)
+    excluded = [pair for pair in pairs if pair.result is PairResult.INVALID]
+    broken = sum(_broken(pair) for pair in excluded)
+    told = (_exclusion_sentence(count, exclusions),) if excluded else ()
+    if count == len(excluded):
+        why = "there is no valid pair."
+        return _Held(result=GateResult.INCONCLUSIVE, why=why, doubts=told, infrastructure=broken > 0)
+    if broken > policy.max_invalid_share * count:
+        why = (
+            f"{percent(broken / count)} of the pairs are INVALID, the policy bears {percent(policy.max_invalid_share)}."
+        )
+        return _Held(result=GateResult.INCONCLUSIVE, why=why, doubts=told, infrastructure=True)
+    if not excluded:
+        return _Held(result=result, why=why)
+    result, why, doubt = _with_excluded(pairs, policy, result, why)
+    return _Held(result=result, why=why, doubts=(*told, doubt))
+
+
+def _find_all(
+    pairs: Sequence[Pair], policy: Policy, imputation: Imputation = Imputation.OBSERVED
+) -> tuple[Finding, ...]:
+    sequential = any(pair.position is not None for pair in pairs)
+    return tuple(find(claim, pairs, imputation, sequential=sequential) for claim in policy.claims)
 
 
 _HEADLINES = {
@@ -105,15 +140,6 @@ _HEADLINES = {
     GateResult.FAIL: "Hold",
     GateResult.INCONCLUSIVE: "Inconclusive",
 }
-
-
-def undecidable(policy: Policy, scenarios: int) -> tuple[str, ...]:
-    """What the policy's claims ask for that no run of so many scenarios can show; to be said before the run."""
-    return tuple(
-        f"{title(claim)} needs at least {plural(pairs_needed(claim), 'scenario')}, this run has {scenarios}"
-        for claim in policy.claims
-        if claim.tier is not Tier.ADVISORY and claim.subset.archetype is None and pairs_needed(claim) > scenarios
-    )
 
 
 def _by_claims(findings: Sequence[Finding]) -> tuple[GateResult, str]:
@@ -131,8 +157,7 @@ def _by_claims(findings: Sequence[Finding]) -> tuple[GateResult, str]:
 def _with_excluded(pairs: Sequence[Pair], policy: Policy, result: GateResult, why: str) -> tuple[GateResult, str, str]:
     """The result again with all excluded pairs counted against, and for, the tuned arm."""
     against, for_ = (
-        _by_claims([find(claim, pairs, imputation) for claim in policy.claims])[0]
-        for imputation in (Imputation.AGAINST, Imputation.FOR)
+        _by_claims(_find_all(pairs, policy, imputation))[0] for imputation in (Imputation.AGAINST, Imputation.FOR)
     )
     if against is for_ is result:
         return result, why, f"Counting the excluded pairs all against or all for the tuned arm also gives {result}."

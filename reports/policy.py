@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import difflib
+import re
 import tomllib
-from enum import StrEnum
+from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from harness.errors import BadInputError
 from harness.values import ParityLevel
+from reports.measures import MEASURES
 from reports.plain import plain
 from reports.tally import METRICS
+from reports.words import ClaimKind, Tier
 
 SHIPPED = ("promote", "regression", "smoke")
 DEFAULT = "promote"
@@ -22,27 +26,11 @@ MAX_BYTES = 64 * 1024
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Inside = Annotated[float, Field(gt=0, lt=1)]
+Above = Annotated[float, Field(gt=0)]
 
 
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class ClaimKind(StrEnum):
-    """What a claim says of its metric."""
-
-    SUPERIORITY = "superiority"  # tuned is better than base: exact two-sided p <= alpha, in the good direction
-    NON_INFERIORITY = "non_inferiority"  # tuned is less than `margin` worse: one-sided score p <= alpha
-    MINIMUM_RATE = "minimum_rate"  # tuned's rate of the good answer is at least `threshold`
-    ZERO_VIOLATIONS = "zero_violations"  # no pair that base gets right and tuned wrong
-
-
-class Tier(StrEnum):
-    """How much a claim weighs in the decision."""
-
-    CRITICAL = "critical"  # the gate passes only if it is met
-    SUPPORTING = "supporting"  # reported; a pass becomes inconclusive if the data show its opposite
-    ADVISORY = "advisory"  # reported only
 
 
 class Subset(_Part):
@@ -53,42 +41,69 @@ class Subset(_Part):
 
 
 class Claim(_Part):
-    """One statement that the gate tests."""
+    """One statement that the gate tests; of `maximum_cost` the metric is a measure: turns, seconds, tokens."""
 
     metric: str
     kind: ClaimKind
     tier: Tier = Tier.CRITICAL
     alpha: Annotated[float, Field(gt=0, lt=0.5)] | None = None
     margin: Inside | None = None
-    threshold: Annotated[float, Field(gt=0, le=1)] | None = None
+    minimum_effect: Inside | None = None
+    threshold: Above | None = None
+    ratio: Above | None = None
     subset: Subset = Subset()
 
     @field_validator("metric")
     @classmethod
     def _known(cls, value: str) -> str:
-        if value not in METRICS:
-            near = difflib.get_close_matches(value, METRICS, n=1)
-            guess = f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(METRICS)}"
+        known = [*METRICS, *MEASURES]
+        if value not in known:
+            near = difflib.get_close_matches(value, known, n=1)
+            guess = f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(known)}"
             msg = f"unknown metric {value!r}{guess}"
             raise ValueError(msg)
         return value
 
     @model_validator(mode="after")
+    def _is_of_its_kinds_metrics(self) -> Self:
+        known = MEASURES if self.kind is ClaimKind.MAXIMUM_COST else METRICS
+        if self.metric not in known:
+            msg = f"a {self.kind} claim is about one of {', '.join(known)}, not about {self.metric}"
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
     def _has_what_its_kind_needs(self) -> Self:
-        needs, allows = {
-            ClaimKind.SUPERIORITY: ({"alpha"}, {"alpha"}),
-            ClaimKind.NON_INFERIORITY: ({"alpha", "margin"}, {"alpha", "margin"}),
-            ClaimKind.MINIMUM_RATE: ({"threshold"}, {"threshold", "alpha"}),
-            ClaimKind.ZERO_VIOLATIONS: (set[str](), set[str]()),
-        }[self.kind]
-        given = {name for name in ("alpha", "margin", "threshold") if getattr(self, name) is not None}
+        needs, allows = _KEYS[self.kind]
+        given = {name for name in _NUMBERS if getattr(self, name) is not None}
         if missing := needs - given:
             msg = f"a {self.kind} claim needs {' and '.join(sorted(missing))}"
             raise ValueError(msg)
-        if surplus := given - allows:
+        if surplus := given - needs - allows:
             msg = f"a {self.kind} claim has no {' or '.join(sorted(surplus))}"
             raise ValueError(msg)
+        if self.kind is ClaimKind.MAXIMUM_COST and (self.threshold is None) == (self.ratio is None):
+            msg = "a maximum_cost claim needs either threshold (in the measure's unit) or ratio (of base's cost)"
+            raise ValueError(msg)
+        if self.kind is ClaimKind.MINIMUM_RATE and self.threshold is not None and self.threshold > 1:
+            msg = f"the threshold of a minimum_rate claim is at most 1, not {self.threshold:g}"
+            raise ValueError(msg)
+        if self.kind is ClaimKind.MINIMUM_RATE and self.threshold == 1 and self.alpha is not None:
+            msg = "no number of trials shows a rate of 1: lower the threshold, or leave alpha out"
+            raise ValueError(msg)
         return self
+
+
+_NUMBERS = ("alpha", "margin", "minimum_effect", "threshold", "ratio")
+_KEYS: Mapping[ClaimKind, tuple[frozenset[str], frozenset[str]]] = MappingProxyType(
+    {  # what a claim of the kind must have, and what it may have
+        ClaimKind.SUPERIORITY: (frozenset({"alpha"}), frozenset({"minimum_effect"})),
+        ClaimKind.NON_INFERIORITY: (frozenset({"alpha", "margin"}), frozenset()),
+        ClaimKind.MINIMUM_RATE: (frozenset({"threshold"}), frozenset({"alpha"})),
+        ClaimKind.ZERO_VIOLATIONS: (frozenset(), frozenset()),
+        ClaimKind.MAXIMUM_COST: (frozenset(), frozenset({"threshold", "ratio", "alpha"})),
+    }
+)
 
 
 class Policy(_Part):
@@ -133,14 +148,32 @@ def load_policy(name: str = DEFAULT) -> Policy:
 def _parse(content: bytes, where: str) -> Policy:
     hint = "docs/report.md describes policies"
     try:
-        return Policy.model_validate(tomllib.loads(content.decode()))
+        text = content.decode()
+        return Policy.model_validate(tomllib.loads(text))
     except UnicodeDecodeError as error:
         raise BadInputError(f"{where}: not UTF-8 text at byte {error.start}", hint=hint) from error
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise BadInputError(f"{where}: not TOML: {plain(str(error))}", hint=hint) from error
     except ValidationError as error:
-        problems = (_problem(str_path(e["loc"]), e["msg"], e["type"]) for e in error.errors())
+        found = error.errors()
+        problems = (_problem(str_path(e["loc"]), e["msg"], e["type"]) for e in found)
+        line = _line(text, found[0]["loc"])
+        hint = f"line {line}; {hint}" if line else hint
         raise BadInputError(f"{where}: {'; '.join(problems)}", hint=hint) from error
+
+
+def _line(text: str, loc: tuple[int | str, ...]) -> int | None:
+    """The line, from 1, of a key of a policy file as people write it; None if it is not found so simply."""
+    lines = text.splitlines()
+    starts = [i for i, line in enumerate(lines) if re.match(r"\s*\[\[\s*claims\s*\]\]", line)] + [len(lines)]
+    first, last, names = 0, starts[0], [part for part in loc if isinstance(part, str)]
+    if len(loc) > 1 and loc[0] == "claims" and isinstance(loc[1], int) and loc[1] + 1 < len(starts):
+        first, last, names = starts[loc[1]], starts[loc[1] + 1], names[1:]
+    for name in reversed(names):
+        for i in range(first, last):
+            if re.match(rf"""\s*(.*[\s.{{,])?["']?{re.escape(name)}["']?\s*=""", lines[i]):
+                return i + 1
+    return first + 1 if first < last and lines[first].lstrip().startswith("[[") else None
 
 
 def str_path(loc: tuple[int | str, ...]) -> str:

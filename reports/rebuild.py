@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
-from harness.store import read_manifest, read_trials
+from harness.errors import BadInputError
+from harness.store import RunManifest, read_manifest, read_trials
 from reports.build import build_report
+from reports.calibration import read_calibration
 from reports.policy import DEFAULT, Policy, load_policy
-from reports.run_info import run_info
+from reports.run_info import RunInfo, run_info
 from reports.schema import Report
 
 
@@ -21,4 +24,14 @@ def rebuild_report(run_dir: Path, policy: Policy | None = None) -> Report:
     if policy is None:
         named = manifest.settings.get("gate")
         policy = load_policy(named if isinstance(named, str) and named else DEFAULT)
-    return build_report(read_trials(run_dir), run=run_info(manifest), policy=policy)
+    info = _with_calibration(manifest, run_dir)
+    return build_report(read_trials(run_dir), run=info, policy=policy)
+
+
+def _with_calibration(manifest: RunManifest, run_dir: Path) -> RunInfo:
+    """What the manifest tells; a calibration that cannot be read is left out, and noted."""
+    try:
+        return run_info(manifest, read_calibration(run_dir))
+    except BadInputError as error:
+        info = run_info(manifest)
+        return replace(info, notes=(*info.notes, f"calibration is left out: {error.message}"))

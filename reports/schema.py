@@ -1,23 +1,85 @@
-"""The report's schema: frozen models that are the JSON of paired_eval_report.json, versioned."""
+"""The report's schema: frozen models that are the JSON of paired_eval_report.json, versioned.
+
+The models of its numbers are in `schema_numbers`, and are named here too.
+"""
 
 from __future__ import annotations
 
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from harness.values import Metrics, Outcome, ParityLevel, Terminal
+from reports.schema_numbers import (
+    ArchetypeRow,
+    ArmRepeats,
+    AxisRow,
+    CalibrationRate,
+    CalibrationRow,
+    ClusteredTests,
+    Count,
+    Difference,
+    EarlyStop,
+    Limits,
+    Measure,
+    Metric,
+    PairedCounts,
+    PairedTest,
+    PairedTestName,
+    Part,
+    PassK,
+    Probability,
+    Rate,
+    Repeats,
+    WinOdds,
+)
+from reports.words import ClaimKind, Status, Tier
 
-SCHEMA_VERSION: Literal[1] = 1
+__all__ = [
+    "SCHEMA_VERSION",
+    "ArchetypeRow",
+    "ArmRepeats",
+    "ArmSection",
+    "Arms",
+    "AxisRow",
+    "CalibrationRate",
+    "CalibrationRow",
+    "Cause",
+    "ClaimFinding",
+    "ClaimKind",
+    "ClusteredTests",
+    "Count",
+    "Difference",
+    "EarlyStop",
+    "Exclusion",
+    "ExclusionKind",
+    "GateResult",
+    "Limits",
+    "Measure",
+    "Metric",
+    "Pair",
+    "PairResult",
+    "PairedCounts",
+    "PairedTest",
+    "PairedTestName",
+    "Pairwise",
+    "ParitySection",
+    "PassK",
+    "Rate",
+    "Recommendation",
+    "Repeats",
+    "Report",
+    "RunSection",
+    "Scoring",
+    "ScoringMode",
+    "Status",
+    "Tier",
+    "TrialSummary",
+    "WinOdds",
+]
 
-Probability = Annotated[float, Field(ge=0, le=1)]
-Limits = tuple[float, float]  # [low, high], at `run.level`
-Count = Annotated[int, Field(ge=0)]
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+SCHEMA_VERSION: Literal[2] = 2
 
 
 class ScoringMode(StrEnum):
@@ -44,15 +106,16 @@ class Recommendation(StrEnum):
 
 
 class PairResult(StrEnum):
-    """A pair from the tuned arm's side; `invalid` pairs count in no rate and no test."""
+    """A pair from the tuned arm's side; `invalid` and `stopped` pairs count in no rate and no test."""
 
     WIN = "win"
     LOSS = "loss"
     TIE = "tie"
     INVALID = "invalid"
+    STOPPED = "stopped"  # not run, since a stopping rule had decided before its turn came
 
 
-class RunSection(_Part):
+class RunSection(Part):
     """What was run; settings that the manifest did not tell are null."""
 
     id: str
@@ -62,13 +125,16 @@ class RunSection(_Part):
     engine: str | None
     seed: int | None
     temperature: float | None
+    top_p: float | None = None
+    max_tokens: int | None = None
+    deterministic: bool | None = None
     repeats: int | None
     planned_pairs: Count
     level: Probability = Field(description="confidence level of every interval in this report")
     digests: dict[str, str] = Field(description="what identifies the parts: sandbox image, models, template, contracts")
 
 
-class ArmSection(_Part):
+class ArmSection(Part):
     """One arm: its trials by outcome (last attempts), and medians over the trials of valid pairs."""
 
     model: str | None
@@ -82,14 +148,14 @@ class ArmSection(_Part):
     median_completion_tokens: float | None
 
 
-class Arms(_Part):
+class Arms(Part):
     """Both arms."""
 
     base: ArmSection
     tuned: ArmSection
 
 
-class Scoring(_Part):
+class Scoring(Part):
     """Whether the numbers say anything about a model, and whether they may promote it."""
 
     mode: ScoringMode
@@ -98,7 +164,7 @@ class Scoring(_Part):
     notes: tuple[str, ...]
 
 
-class ParitySection(_Part):
+class ParitySection(Part):
     """What the models read on every turn of the valid trials, compared with the render contract."""
 
     level: ParityLevel = Field(description="how prompts were compared; the weakest way that any of them was")
@@ -110,79 +176,7 @@ class ParitySection(_Part):
     differences: tuple[str, ...] = Field(description="the first difference of the first trials that have one")
 
 
-class Rate(_Part):
-    """How many of the n measured trials met the measure, with intervals."""
-
-    count: Count
-    n: Annotated[int, Field(ge=1)]
-    rate: Probability
-    wilson: Limits
-    clopper_pearson: Limits
-
-
-class PairedCounts(_Part):
-    """The pairs in which both arms were measured, by who met the measure."""
-
-    n: Count
-    both: Count
-    tuned_only: Count
-    base_only: Count
-    neither: Count
-
-
-class Difference(_Part):
-    """Tuned rate minus base rate over the counted pairs."""
-
-    estimate: Annotated[float, Field(ge=-1, le=1)]
-    tango: Limits
-    newcombe: Limits
-
-
-class PairedTestName(StrEnum):
-    """The test behind `p`."""
-
-    MCNEMAR_EXACT = "mcnemar_exact"
-    SIGN_FLIP = "sign_flip"
-
-
-class PairedTest(_Part):
-    """The two-sided test of no difference; the McNemar values are null where pairs are repeats of a scenario."""
-
-    name: PairedTestName
-    p: Probability
-    mcnemar_exact_p: Probability | None
-    mcnemar_midp: Probability | None
-    clusters: Count
-    smallest_detectable: Probability | None = Field(
-        description="smallest difference that this many pairs would find with power 0.8 at the observed rate of losses"
-    )
-
-
-class ArchetypeRow(_Part):
-    """One metric on the scenarios of one archetype."""
-
-    archetype: str
-    base: Rate | None
-    tuned: Rate | None
-    pairs: PairedCounts
-
-
-class Metric(_Part):
-    """One metric compared between the arms; null with a reason where nothing was measured."""
-
-    name: str
-    question: str
-    better: Literal["higher", "lower"]
-    base: Rate | None
-    tuned: Rate | None
-    pairs: PairedCounts
-    difference: Difference | None
-    test: PairedTest | None
-    unmeasured_reason: str | None
-    by_archetype: tuple[ArchetypeRow, ...]
-
-
-class TrialSummary(_Part):
+class TrialSummary(Part):
     """One arm of a pair: the last attempt's record in short."""
 
     outcome: Outcome
@@ -197,9 +191,10 @@ class TrialSummary(_Part):
     completion_tokens: int | None
     failed_part: str | None = Field(description="where an INVALID trial failed: sandbox, endpoint, checker, ...")
     metrics: Metrics
+    seed: int | None = None
 
 
-class Pair(_Part):
+class Pair(Part):
     """The two trials of one scenario and repeat; what no record tells is null."""
 
     scenario: str
@@ -210,6 +205,11 @@ class Pair(_Part):
     result: PairResult
     base: TrialSummary | None
     tuned: TrialSummary | None
+    scenario_digest: str | None = Field(
+        default=None, description="of the version that ran; the tuned arm's if they differ"
+    )
+    tags: dict[str, str] = Field(default={}, description="the scenario's axes")
+    position: int | None = Field(default=None, description="its place, from 0, in the preset order of a stopping rule")
 
 
 class ExclusionKind(StrEnum):
@@ -220,7 +220,7 @@ class ExclusionKind(StrEnum):
     MISMATCH = "mismatch"
 
 
-class Cause(_Part):
+class Cause(Part):
     """What was wrong with one arm of an excluded pair."""
 
     arm: Literal["base", "tuned", "both"]
@@ -229,7 +229,7 @@ class Cause(_Part):
     reason: str
 
 
-class Exclusion(_Part):
+class Exclusion(Part):
     """A pair that was left out, and why."""
 
     scenario: str
@@ -237,8 +237,8 @@ class Exclusion(_Part):
     causes: Annotated[tuple[Cause, ...], Field(min_length=1)]
 
 
-class Pairwise(_Part):
-    """The pairs by result on success, from the tuned arm's side; they sum to the number of pairs."""
+class Pairwise(Part):
+    """The pairs by result on success, from the tuned arm's side; they sum to the pairs that a stopping rule left in."""
 
     wins: Count
     losses: Count
@@ -246,14 +246,33 @@ class Pairwise(_Part):
     invalid: Count
 
 
-class Report(_Part):
+class ClaimFinding(Part):
+    """A claim of the policy, with its thresholds, and what the pairs say of it."""
+
+    metric: str
+    kind: ClaimKind
+    tier: Tier
+    alpha: float | None
+    margin: float | None
+    threshold: float | None
+    minimum_effect: float | None
+    ratio: float | None
+    archetype: str | None
+    critical: bool | None
+    status: Status
+    sentence: str
+    p: Probability | None = Field(description="what the claim's alpha is held against; null where there is no test")
+    p_holm: Probability | None = Field(description="p after Holm over all claims of the policy that have one")
+
+
+class Report(Part):
     """The paired report of one run."""
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[2] = SCHEMA_VERSION
     run: RunSection
     arms: Arms
     scoring: Scoring
-    parity: ParitySection | None = Field(None, description="null if no valid trial came to a prompt")
+    parity: ParitySection | None = Field(default=None, description="null if no valid trial came to a prompt")
     metrics: tuple[Metric, ...]
     pairs: tuple[Pair, ...]
     exclusions: tuple[Exclusion, ...]
@@ -267,3 +286,19 @@ class Report(_Part):
     gate_result: GateResult
     promotion_recommendation: Recommendation
     rationale: Annotated[tuple[str, ...], Field(min_length=1)]
+    policy: str | None = Field(default=None, description="the policy that decided; null in a report of schema 1")
+    findings: tuple[ClaimFinding, ...] = ()
+    measures: tuple[Measure, ...] = ()
+    repeats: Repeats | None = Field(default=None, description="null if no scenario was run more than once")
+    calibration: tuple[CalibrationRow, ...] = Field(default=(), description="empty if it was not run")
+    stopped: EarlyStop | None = Field(default=None, description="null if the run had no stopping rule")
+
+    @property
+    def not_needed(self) -> int:
+        """How many pairs an early stop made unnecessary."""
+        return self.stopped.pairs_not_run if self.stopped else 0
+
+    @property
+    def valid_pairs(self) -> int:
+        """How many pairs have a verdict that counts in both arms."""
+        return self.pairwise.wins + self.pairwise.losses + self.pairwise.ties

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
-from harness.values import Outcome
+from harness.values import Outcome, Terminal
 from reports.schema import Pair, PairResult, TrialSummary
 from reports.statistics.clusters import repeat_weight, sign_flip
 from reports.statistics.mcnemar import mcnemar_exact, smallest_p
@@ -24,11 +24,19 @@ class Better(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MetricKind:
-    """A yes/no metric: the question that it answers, how to read it off a trial, and which way is good."""
+    """A yes/no metric: the question that it answers, how to read it off a trial, and which way is good.
+
+    `only` names the expected terminal of the scenarios that it applies to; None: all of them.
+    """
 
     question: str
     read: Callable[[TrialSummary], bool | None]
     better: Better = Better.HIGHER
+    only: Terminal | None = None
+
+    def applies(self, expected: Terminal | None) -> bool:
+        """Whether a scenario that expects this terminal (None: no record tells) may have the metric."""
+        return self.only is None or expected is None or expected is self.only
 
 
 METRICS: Mapping[str, MetricKind] = MappingProxyType(
@@ -57,10 +65,12 @@ METRICS: Mapping[str, MetricKind] = MappingProxyType(
             question="Did it panic where it should have ended with exit? (scenarios that expect exit)",
             read=lambda trial: trial.metrics.false_panic,
             better=Better.LOWER,
+            only=Terminal.EXIT,
         ),
         "informed_panic": MetricKind(
             question="Did it panic after reading the directives? (panic scenarios)",
             read=lambda trial: trial.metrics.informed_panic,
+            only=Terminal.PANIC,
         ),
         "directives_retrieved": MetricKind(
             question="Did it read the directives?", read=lambda trial: trial.metrics.directives_retrieved
@@ -144,8 +154,10 @@ def tally(pairs: Iterable[Pair], metric: str, imputation: Imputation = Imputatio
 def cell_of(pair: Pair, metric: str, imputation: Imputation = Imputation.OBSERVED) -> tuple[bool, bool] | None:
     """What (base, tuned) show of a metric in one pair; None if the pair does not count for it."""
     kind = METRICS[metric]
+    if pair.result is PairResult.STOPPED:
+        return None
     if pair.result is PairResult.INVALID:
-        if imputation is Imputation.OBSERVED:
+        if imputation is Imputation.OBSERVED or not kind.applies(pair.expected_terminal):
             return None
         tuned_shows = (imputation is Imputation.FOR) == (kind.better is Better.HIGHER)
         return not tuned_shows, tuned_shows

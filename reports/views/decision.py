@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from reports.claims import finding_rows
 from reports.gate import Decision
 from reports.plain import plain
 
@@ -15,22 +16,13 @@ def render_decision(decision: Decision) -> str:
 
 
 def decision_json(decision: Decision) -> dict[str, Json]:
-    """The decision with every claim's status, as JSON values."""
+    """The decision as JSON values, every claim as it stands in a report's `findings`."""
     return {
         "policy": decision.policy,
         "gate_result": decision.gate_result.value,
         "promotion_recommendation": decision.promotion_recommendation.value,
         "exit_code": decision.exit_code,
         "infrastructure": decision.infrastructure,
-        "claims": [
-            {
-                "metric": finding.claim.metric,
-                "kind": finding.claim.kind.value,
-                "tier": finding.claim.tier.value,
-                "status": finding.status.value,
-                "sentence": finding.sentence,
-            }
-            for finding in decision.findings
-        ],
+        "claims": [row.model_dump(mode="json") for row in finding_rows(decision.findings)],
         "rationale": list(decision.rationale),
     }

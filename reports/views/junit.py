@@ -8,7 +8,10 @@ from xml.etree import ElementTree as ET
 from harness.values import Arm, Outcome
 from reports.metrics import arm_of
 from reports.plain import plain
-from reports.schema import GateResult, Pair, Report
+from reports.schema import GateResult, Pair, PairResult, Report
+
+NOT_RUN = "this trial has not run"
+STOPPED = "not needed: the run was decided before its turn came"
 
 
 def render_junit(report: Report) -> str:
@@ -41,7 +44,7 @@ def _trial_case(pair: Pair, arm: Arm) -> ET.Element:
     name, place = f"{plain(pair.scenario)}.{pair.repeat}", f"{arm}.{plain(pair.archetype or 'unknown')}"
     case = ET.Element("testcase", name=name, classname=place)
     if trial is None:
-        ET.SubElement(case, "skipped", message="this trial has not run")
+        ET.SubElement(case, "skipped", message=STOPPED if pair.result is PairResult.STOPPED else NOT_RUN)
         return case
     case.set("time", f"{trial.seconds:.3f}")
     if trial.outcome is Outcome.FAIL:

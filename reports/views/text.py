@@ -5,12 +5,35 @@ from __future__ import annotations
 import io
 
 from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from reports.parity import parity_sentence
 from reports.plain import plain
-from reports.schema import ArmSection, Exclusion, GateResult, Metric, PairedTestName, Rate, Report, ScoringMode
+from reports.schema import (
+    ArmSection,
+    Exclusion,
+    GateResult,
+    Metric,
+    PairedTest,
+    PairedTestName,
+    Rate,
+    Report,
+    ScoringMode,
+)
+from reports.views.details import (
+    AXIS_HEADER,
+    CALIBRATION_HEADER,
+    MEASURE_HEADER,
+    NOT_CALIBRATED,
+    REPEAT_HEADER,
+    axis_cells,
+    calibration_cells,
+    detail_lines,
+    measure_cells,
+    repeat_cells,
+)
 from reports.wording import difference_text, fraction, fraction_with_interval, p_text, percent, plural
 
 SHOWN_EXCLUSIONS = 10
@@ -48,6 +71,7 @@ def _parts(report: Report, width: int) -> list[RenderableType]:
     parts += [*(_line(text, "dim") for text in legend(report, intervals=wide)), Text()]
     if any(metric.by_archetype for metric in report.metrics):
         parts += [_archetypes(report), Text()]
+    parts += _details(report)
     if report.exclusions:
         parts += [*_exclusions(report), Text()]
     parts += [*_parity(report), Text()]
@@ -61,10 +85,12 @@ def _line(text: str, style: str = "") -> Text:
 
 
 def _heading(report: Report) -> Text:
-    pairs, valid = len(report.pairs), len(report.pairs) - report.pairwise.invalid
+    pairs, valid = len(report.pairs), report.valid_pairs
     engine = f", engine {plain(report.run.engine)}" if report.run.engine else ""
-    invalid = f" ({valid} valid)" if valid < pairs else ""
-    return _line(f"Paired report of {plain(report.run.id)}: {plural(pairs, 'pair')}{invalid}{engine}", "bold")
+    some = f" ({valid} valid)" if valid < pairs else ""
+    if report.not_needed:
+        some = f" ({valid} valid, {report.not_needed} not needed)"
+    return _line(f"Paired report of {plain(report.run.id)}: {plural(pairs, 'pair')}{some}{engine}", "bold")
 
 
 def _arms(report: Report) -> Table:
@@ -133,12 +159,23 @@ def legend(report: Report, *, intervals: bool) -> tuple[str, ...]:
             "difference and test use only pairs measured in both."
         )
     success = next((metric for metric in report.metrics if metric.name == "success"), None)
-    if success and success.test and (smallest := success.test.smallest_detectable) is not None:
-        lines.append(
-            f"With {plural(success.pairs.n, 'pair')} and losses as rare as here, the test finds a difference in "
-            f"success of {100 * smallest:.0f} points in 8 runs of 10; a smaller one is often missed."
-        )
+    if success and success.test:
+        lines.append(_smallest(success.test, success.pairs.n))
     return tuple(lines)
+
+
+def _smallest(test: PairedTest, pairs: int) -> str:
+    """What the run could have seen; with repeats at worst, as if these added nothing."""
+    clustered = test.name is PairedTestName.SIGN_FLIP
+    units = (
+        f"{plural(test.clusters, 'scenario')}, whose repeats may add nothing," if clustered else plural(pairs, "pair")
+    )
+    if test.smallest_detectable is None:
+        return f"With {units} and losses as often as here, the test finds no difference in success in 8 runs of 10."
+    return (
+        f"With {units} and losses as rare as here, the test finds a difference in "
+        f"success of {100 * test.smallest_detectable:.0f} points in 8 runs of 10; a smaller one is often missed."
+    )
 
 
 def _uneven(metric: Metric) -> bool:
@@ -168,6 +205,24 @@ def archetype_cells(by_name: dict[str, Metric]) -> list[tuple[str, ...]]:
 
 def _change(base: Rate | None, tuned: Rate | None) -> str:
     return f"{fraction(base)} -> {fraction(tuned)}"
+
+
+def _details(report: Report) -> list[RenderableType]:
+    """Axes, costs, repeats and calibration, each if there is something to show, and what is said in sentences."""
+    parts: list[RenderableType] = []
+    for header, rows in (
+        (AXIS_HEADER, axis_cells(report)),
+        (MEASURE_HEADER, [measure_cells(measure) for measure in report.measures]),
+        (REPEAT_HEADER, repeat_cells(report)),
+        (CALIBRATION_HEADER, [calibration_cells(row) for row in report.calibration]),
+    ):
+        if rows:
+            table = _table(*header)
+            for cells in rows:
+                table.add_row(*(Text(cell, overflow="fold") for cell in cells))
+            parts += [table, Text()]
+    lines = [*detail_lines(report), *(() if report.calibration else (NOT_CALIBRATED,))]
+    return [*parts, *(Padding(_line(line, "dim"), (0, 0, 0, 2)) for line in lines), Text()]
 
 
 def _exclusions(report: Report) -> list[Text]:

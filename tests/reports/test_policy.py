@@ -44,6 +44,20 @@ def test_a_policy_is_read_from_a_file(tmp_path: Path) -> None:
         (("alpha = 0.05", "alpha = 5"), "claims[0].alpha: "),
         (("alpha = 0.05", "alpha = nan"), "claims[0].alpha: "),
         (("alpha = 0.05", "alpa = 0.05"), "claims[0].alpa: unknown key"),
+        (("alpha = 0.05", "threshold = 0.5"), "claims[0]: a superiority claim needs alpha"),
+        (("alpha = 0.05", "alpha = 0.05\nminimum_effect = 1"), "claims[0].minimum_effect: "),
+        (('"success"', '"turns"'), "claims[0]: a superiority claim is about one of success, "),
+        (('"superiority"\nalpha = 0.05', '"maximum_cost"\nthreshold = 5'), "not about success"),
+        (('"success"\nkind = "superiority"\nalpha = 0.05', '"turns"\nkind = "maximum_cost"'), "either threshold"),
+        (
+            (
+                '"success"\nkind = "superiority"\nalpha = 0.05',
+                '"turns"\nkind = "maximum_cost"\nthreshold = 5\nratio = 1',
+            ),
+            "either threshold",
+        ),
+        (('"superiority"\nalpha = 0.05', '"minimum_rate"\nthreshold = 2'), "at most 1, not 2"),
+        (('"superiority"', '"minimum_rate"\nthreshold = 1'), "no number of trials shows a rate of 1"),
         (("alpha = 0.05", 'alpha = 0.05\ntier = "supporting"'), "no claim has the tier 'critical'"),
         (("alpha = 0.05", "alpha = 0.05\nsubset = { archetypes = 'x' }"), "claims[0].subset.archetypes: unknown key"),
         (("schema_version = 1", "schema_version = 2"), "schema_version: "),
@@ -76,3 +90,23 @@ def test_a_policy_that_is_not_there_is_refused_with_the_shipped_names(name: str)
         load_policy(name)
     assert "promote, regression, smoke" in caught.value.hint
     assert "\x1b" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        (GOOD.replace("alpha = 0.05", "alpa = 0.05"), 7),
+        (GOOD.replace("alpha = 0.05", ""), 4),  # the claim that lacks it
+        (GOOD.replace('"superiority"', '"better"'), 6),
+        (GOOD + "\n[[claims]]\nmetric = 'success'\nkind = 'minimum_rate'\nthreshold = 3\nalfa = 1\n", 13),
+        (GOOD + "subset = { archetypes = 'x' }\n", 8),
+        ("max_invalid_share = 2\n" + GOOD, 1),
+        (GOOD.replace('"success"', '"sucess" # metric = 1'), 5),
+    ],
+)
+def test_a_wrong_key_is_found_by_its_line(content: str, line: int, tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(content)
+    with pytest.raises(BadInputError) as caught:
+        load_policy(str(path))
+    assert caught.value.hint == f"line {line}; docs/report.md describes policies"

@@ -29,6 +29,12 @@ TOP_LEVEL = [
     "gate_result",
     "promotion_recommendation",
     "rationale",
+    "policy",
+    "findings",
+    "measures",
+    "repeats",
+    "calibration",
+    "stopped",
 ]
 
 
@@ -132,7 +138,12 @@ def test_a_report_survives_the_disk(tmp_path: Path) -> None:
     report = build_report(run_of(both=1, tuned_only=7, neither=2), run=LIVE, policy=load_policy())
     path = write_reports(tmp_path, report)
     assert read_report(path) == report
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["junit.xml", "paired_eval_report.json", "report.md"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        "junit.xml",
+        "paired_eval_report.json",
+        "report.html",
+        "report.md",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from reports import (
     Report,
     RunInfo,
     build_report,
+    calibration_row,
     decision_json,
     gate,
     load_policy,
@@ -51,8 +52,14 @@ def report_of(trials: list[TrialRecord], run: RunInfo = LIVE) -> Report:
 def hostile_report(text: str) -> Report:
     """A report in which every text that a model or a server could have written is `text`."""
     trials = [replace(t, reason=text, panic_reason=text, model=text + t.arm) for t in run_of(tuned_only=7, neither=9)]
+    trials = [
+        replace(t, archetype=t.scenario[-1:] + text, tags=(("difficulty", t.scenario[-1:] + text), (text, "x")))
+        for t in trials
+    ]
     trials[0] = invalid(trials[0], address="endpoint", message=text)
-    return report_of(trials, replace(LIVE, notes=(text,)))
+    row = calibration_row("prose", [t for t in trials if t.arm is Arm.TUNED], note=text)
+    row = row.model_copy(update={"player": plain(text)})
+    return report_of(trials, replace(LIVE, notes=(text,), calibration=(row,)))
 
 
 class TestOneDecision:
@@ -114,6 +121,24 @@ class TestText:
 
     def test_colour_is_only_there_when_asked_for(self) -> None:
         assert "\x1b[" in render_text(report_of(run_of(both=1)), colour=True)
+
+    @pytest.mark.parametrize("width", [80, 120, 200])
+    def test_every_part_fits_the_width(self, width: int) -> None:
+        trials = [
+            replace(
+                t,
+                repeat=r,
+                archetype=f"kind-{int(t.scenario[2:]) % 9}",
+                tags=(("difficulty", str(int(t.scenario[2:]) % 5)),),
+            )
+            for t in run_of(tuned_only=20, base_only=3, neither=9)
+            for r in range(3)
+        ]
+        row = calibration_row("always_exit", [t for t in trials if t.arm is Arm.TUNED])
+        text = render_text(report_of(trials, replace(LIVE, calibration=(row,))), width=width)
+        assert max(map(len, text.splitlines())) <= width
+        for part in ("difficulty: 3", "turns", "tuned pass@k", "always exit", "as units", "Holm", "Benjamini"):
+            assert part in text
 
 
 class TestJunit:

@@ -1,0 +1,68 @@
+"""Blocks of Markdown fitted into a size: what does not fit is left out line by line, and counted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from reports.wording import plural
+
+NOTE = 80  # bytes kept free in a block for saying what it lost
+TAIL = 300  # bytes kept free at the end for naming the blocks that are missing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """Lines between a fixed beginning and end; `noun` is what one line is, and `title` what the block is."""
+
+    title: str
+    noun: str
+    lines: tuple[str, ...]
+    before: str = ""
+    after: str = ""
+
+
+def folded(title: str, noun: str, lines: Iterable[str]) -> Block:
+    """A block that GitHub shows folded, its number of lines in the heading."""
+    kept = tuple(lines)
+    before = f"\n<details><summary>{title} ({len(kept)})</summary>\n\n"
+    return Block(title=title, noun=noun, lines=kept, before=before, after="\n</details>\n")
+
+
+def fit(blocks: Iterable[Block], max_bytes: int) -> str:
+    """The blocks in their order, in at most `max_bytes` bytes of UTF-8; empty blocks are no loss.
+
+    A block is cut behind its last line that fits; one of which no line fits is named at the end.
+    """
+    room = max_bytes - TAIL
+    parts, missing = list[str](), list[str]()
+    for block in blocks:
+        if not block.lines:
+            continue
+        text = _cut(block, room)
+        if text is None:
+            missing.append(block.title)
+        else:
+            parts.append(text)
+            room -= len(text.encode())
+    if missing:
+        parts.append(f"\nLeft out for size: {', '.join(missing)}.\n"[:TAIL])
+    whole = "".join(parts)
+    return whole if len(whole.encode()) <= max_bytes else ""
+
+
+def _cut(block: Block, room: int) -> str | None:
+    """The block with as many lines as there is room for; None if that is not a single one."""
+    room -= len((block.before + block.after).encode()) + NOTE
+    kept = 0
+    for line in block.lines:
+        room -= len(line.encode()) + 1
+        if room < 0:
+            break
+        kept += 1
+    if kept == 0:
+        return None
+    dropped = len(block.lines) - kept
+    body = "".join(f"{line}\n" for line in block.lines[:kept])
+    more = f"\n{plural(dropped, block.noun)} left out for size.\n" if dropped else ""
+    return f"{block.before}{body}{more}{block.after}"
