@@ -10,7 +10,7 @@ VLLM := build/vllm-cpu
 OLDER := build/transformers4
 export HF_HUB_OFFLINE := 1
 
-.PHONY: help run test test-vllm test-transformers4 check bench machine sandbox model clean distclean
+.PHONY: help run test test-vllm test-transformers4 check bench results certify machine sandbox model clean distclean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -42,6 +42,12 @@ check: $(VENV)/.dev ## the inner loop: format, lint, types, imports, fast tests
 
 bench: $(VENV)/.dev sandbox ## speeds, each beside a peer or a floor measured in the same run
 	$(BIN)/python -m harness.bench
+
+results: $(VENV)/.demo sandbox ## docs/results.md: what breadth of training is worth (an hour or two)
+	$(BIN)/evalh demo results --steps 1100
+
+certify: $(VENV)/.demo sandbox ## every shipped scenario proven in real containers (minutes)
+	$(BIN)/evalh scenario check
 
 machine: ## what the machine lacks, installed (root on Debian) or named
 	@sh harness/sandbox/machine.sh

@@ -11,6 +11,7 @@ from harness.values import Arm, TrialKey
 from reports.schema import Pair, PairResult, Report, TrialSummary
 
 FIRST = (PairResult.LOSS, PairResult.WIN, PairResult.INVALID, PairResult.TIE)
+SESSIONS = "sessions"
 MAX_FILE_BYTES = 8 << 20  # of one file; what lies beyond is not read
 
 
@@ -28,11 +29,14 @@ def read_sessions(run_dir: Path, report: Report) -> Iterator[SessionCast]:
 
     Reads a file when it is asked for it; a trial without one is left out.
     """
-    for pair in in_order(report.pairs):
+    present = _stems(run_dir)
+    for pair in in_order(report.pairs) if present else ():
         for arm in Arm:
             trial = summary_of(pair, arm)
             key = TrialKey(scenario=pair.scenario, arm=arm, repeat=pair.repeat)
-            if trial is not None and (found := read_session_cast(run_dir, key, trial.attempt)):
+            if trial is None or session_stem(key, trial.attempt) not in present:
+                continue
+            if found := read_session_cast(run_dir, key, trial.attempt):
                 yield found
 
 
@@ -52,8 +56,16 @@ def read_session_cast(run_dir: Path, key: TrialKey, attempt: int) -> SessionCast
     stem = session_stem(key, attempt)
     if "/" in stem or "\0" in stem or stem.startswith("."):
         return None
-    cast, turns = (_text(run_dir / "sessions" / f"{stem}.{ending}") for ending in ("cast", "jsonl"))
+    cast, turns = (_text(run_dir / SESSIONS / f"{stem}.{ending}") for ending in ("cast", "jsonl"))
     return SessionCast(key=key, cast=cast, turns=turns) if cast or turns else None
+
+
+def _stems(run_dir: Path) -> frozenset[str]:
+    """The names of all sessions that have a file, without its ending: one look, where thousands may be missing."""
+    try:
+        return frozenset(path.stem for path in (run_dir / SESSIONS).iterdir())
+    except OSError:
+        return frozenset()
 
 
 def _text(path: Path) -> str:
