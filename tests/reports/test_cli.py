@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -12,12 +15,11 @@ from pathlib import Path
 import pytest
 from pydantic import TypeAdapter
 
+from harness.cli.main import main
 from harness.store import ModelRef, RunManifest, RunStore, Sampling, ScenarioRef, create
 from harness.values import TrialRecord
 from reports import build_report, load_policy, read_report, rebuild_report, report_json, write_reports
 from tests.reports.records import LIVE, invalid, run_of
-
-pytestmark = pytest.mark.slow  # together more than ten seconds: left out of `make check`
 
 ROOT = Path(__file__).parents[2]
 
@@ -55,12 +57,32 @@ def a_run(path: Path, trials: list[TrialRecord], *, scripted: bool = False, gate
     return path
 
 
-def evalh(*arguments: str | Path, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    """The command line in a process of its own, its output in pipes."""
+def evalh(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """The command line from its beginning to its exit code, in this process: importing SciPy anew takes seconds."""
+    words = [str(argument) for argument in arguments]
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    out, err = io.StringIO(), io.StringIO()
+    try:
+        with (
+            pytest.MonkeyPatch.context() as patch,
+            contextlib.chdir(ROOT),
+            contextlib.redirect_stdout(out),
+            contextlib.redirect_stderr(err),
+        ):
+            patch.setattr(sys, "argv", ["evalh", *words])
+            with pytest.raises(SystemExit) as ended:
+                main()
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    return subprocess.CompletedProcess(words, int(ended.value.code or 0), out.getvalue(), err.getvalue())
+
+
+def evalh_speaking(encoding: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """The command line in a process of its own, its output in pipes of an encoding."""
     command = [sys.executable, "-m", "evalh", *(str(argument) for argument in arguments)]
-    return subprocess.run(
-        command, cwd=ROOT, env=os.environ | (env or {}), capture_output=True, text=True, check=False, timeout=120
-    )
+    env = os.environ | {"PYTHONIOENCODING": encoding}
+    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=120)
 
 
 def test_report_shows_the_table_again_from_the_records(tmp_path: Path) -> None:
@@ -192,7 +214,7 @@ def test_the_report_schema_requires_nothing_that_a_report_lacks() -> None:
 
 def test_hostile_text_is_shown_on_an_output_that_cannot_say_it(tmp_path: Path) -> None:
     trials = [replace(t, model=f"modèle-{t.arm}") for t in run_of(tuned_only=9)]
-    done = evalh("report", a_run(tmp_path / "run", trials), env={"PYTHONIOENCODING": "ascii"})
+    done = evalh_speaking("ascii", "report", a_run(tmp_path / "run", trials))
     assert done.returncode == 0, done.stderr
     assert "mod\\xe8le-base" in done.stdout
 
