@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from contextlib import closing
@@ -37,6 +38,10 @@ def made(folder: Path, *, tuned: tuple[bool | None, bool | None], settings: int 
         for name, success in zip(NAMES, tuned, strict=True):
             run.append_trial(record(name, Arm.BASE, success=False))
             run.append_trial(record(name, Arm.TUNED, success=success))
+    recipe = dict.fromkeys(("steps", "batch_tokens", "learning_rate", "rank", "alpha", "seed"), 1)
+    (folder / "ckpt").mkdir()
+    stated = {"device": "cpu", "dtype": "bfloat16", "identity": recipe}
+    (folder / "ckpt" / "training.json").write_text(json.dumps(stated))
     return Made(training=Training(scenarios=4, archetypes=(archetypes,)), adapter=folder / "ckpt", run=folder)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 from collections.abc import Mapping
@@ -13,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 
 from harness.errors import BadInputError
 from harness.store import RunManifest, read_manifest, read_trials
-from harness.training.training_record import read_identity
+from harness.training.training_record import RECORD
 from harness.values import Arm, Outcome, TrialRecord
 
 Trained = Literal["first", "now"]
@@ -31,8 +32,10 @@ class Conditions(_Part):
 
     machine: str
     processors: int
+    device: str  # that was trained on
+    trained_in: str  # dtype
+    served_in: str  # dtype, as it was asked for
     engine: str
-    dtype: str
     temperature: float
     max_turns: int
     max_tokens: int
@@ -155,16 +158,18 @@ def _shown(record: TrialRecord) -> Shown:
 
 
 def _conditions(manifest: RunManifest, adapter: Path) -> Conditions:
-    identity = read_identity(adapter) or {}
+    stated = json.loads((adapter / RECORD).read_bytes())
     settings, sampling = manifest.settings, manifest.sampling
     return Conditions(
         machine=platform.machine(),
         processors=len(os.sched_getaffinity(0)),
+        device=stated["device"],
+        trained_in=stated["dtype"],
+        served_in=str(settings["dtype"]),
         engine=manifest.engine,
-        dtype=str(manifest.server.get("dtype") or settings.get("dtype")),
         temperature=sampling.temperature,
         max_turns=int(settings["max_turns"] or 0),
         max_tokens=sampling.max_tokens,
-        recipe={name: value for name in _RECIPE if isinstance(value := identity.get(name), int | float)},
+        recipe={name: stated["identity"][name] for name in _RECIPE},
         versions={name: manifest.versions[name] for name in ("evalh", "torch", "transformers", "peft")},
     )

@@ -56,6 +56,7 @@ def _introduction(results: Results) -> str:
     conditions = results.conditions
     first, now = (results.trainings[name] for name in ("first", "now"))
     recipe = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in conditions.recipe.items())
+    processors = f"{conditions.processors} processors ({conditions.machine})"
     limits = f"at most {conditions.max_turns} turns of {conditions.max_tokens} tokens"
     versions = ", ".join(f"{name} {version}" for name, version in conditions.versions.items())
     return f"""# Results: what breadth of training is worth
@@ -73,11 +74,11 @@ repository's history.
 | condition | |
 |---|---|
 | recipe of both trainings | {recipe} |
-| machine | {conditions.processors} processors ({conditions.machine}), no GPU, {conditions.dtype} |
-| sessions | {conditions.engine}, temperature {conditions.temperature:g}, {limits} |
+| machine | {processors}; trained on {conditions.device} in {conditions.trained_in} |
+| sessions | {conditions.engine}, dtype {conditions.served_in}, temperature {conditions.temperature:g}, {limits} |
 | versions | {versions} |
 
-Rates are counts of valid trials with Wilson's interval at {LEVEL:.0%}; the difference is this split's rate minus the
+Rates are counts of valid trials with Wilson's interval at {100 * LEVEL:.0f} %; the difference is this split's rate minus the
 first's, with Tango's interval and McNemar's exact test over the same scenarios.
 """
 
