@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
+import scenarios
 from harness.certify import certificates
 from harness.certify.certificates import FILE, Certificate, read, survey, write
 from harness.certify.findings import Battery, Examination, Finding, Weight
 from harness.errors import BadInputError
 from harness.sandbox.image import inputs_digest
-from scenarios import LoadedScenario
+from scenarios import LoadedScenario, load_dir
 from tests.certify.bundles import drafted, loaded
 
 IMAGE, OTHER = "sha256:" + "1" * 64, "sha256:" + "2" * 64
@@ -100,3 +101,12 @@ def test_a_folder_that_cannot_be_written_is_bad_input(tmp_path: Path) -> None:
     (tmp_path / FILE).mkdir()
     with pytest.raises(BadInputError, match=FILE):
         write(tmp_path / FILE, [], "crun", IMAGE)
+
+
+@pytest.mark.parametrize("split", ["holdout", "train"])
+def test_all_that_is_shipped_is_certified(split: str) -> None:
+    """`make certify` makes this true again after a change of a bundle or of the sandbox."""
+    shipped = load_dir(scenarios.shipped(split))
+    found = survey(shipped)
+    assert found.missing == ()
+    assert all(each.repeats >= 3 and each.flake_rate == 0 and each.attacked for each in found.held)

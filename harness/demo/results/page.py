@@ -78,8 +78,8 @@ repository's history.
 | sessions | {conditions.engine}, dtype {conditions.served_in}, temperature {conditions.temperature:g}, {limits} |
 | versions | {versions} |
 
-Rates are counts of valid trials with Wilson's interval at {100 * LEVEL:.0f} %; the difference is this split's rate minus the
-first's, with Tango's interval and McNemar's exact test over the same scenarios.
+Rates are counts of valid trials with Wilson's interval at {100 * LEVEL:.0f} %; the difference is this split's rate
+minus the first's, with Tango's interval and McNemar's exact test over the same scenarios.
 """
 
 
