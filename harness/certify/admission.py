@@ -38,11 +38,11 @@ def admission(found: Survey, image: str) -> Admission:
     """What to say of the scenarios in a run whose sandbox image has the digest `image`."""
     total = len(found.held) + len(found.missing)
     blockers = [_uncertified(found)] if found.missing else []
-    findings = [Finding(check="scenarios", result="failed", said=said) for said in blockers]
+    findings = [Finding(check="scenarios", result="unproven", said=said) for said in blockers]
     if soft := [each for each in found.held if not each.attacked]:
         said = f"{len(soft)} of {total} scenarios were certified without attacks: {soft[0].id}"
         blockers.append(said)
-        findings.append(Finding(check="scenarios", result="failed", said=said))
+        findings.append(Finding(check="scenarios", result="unproven", said=said))
     if elsewhere := [each for each in found.held if each.image != image]:
         said = f"{len(elsewhere)} of {total} scenarios were certified in another build of the same sandbox image"
         findings.append(Finding(check="scenarios", result="unproven", said=said))
