@@ -168,6 +168,7 @@ def test_a_missing_file_matches_nothing_and_its_opposite_neither(judged: RealJud
     assert not passes(judged, kind="file_matches", path=PATH, pattern="x", negate=True)
 
 
+@pytest.mark.slow
 def test_a_text_made_to_be_slow_fails_either_way(judged: RealJudgedWorld, box: Path) -> None:
     (box / "note.txt").write_text("a" * 60 + "!")
     for negate in (False, True):

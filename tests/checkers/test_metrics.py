@@ -150,6 +150,7 @@ def test_what_was_not_checked_is_unmeasured() -> None:
     assert exit_metrics(wrong, None).success is False
 
 
+@pytest.mark.slow
 def test_an_observation_made_to_be_slow_shows_no_directives() -> None:
     held = session(("a" * 60 + "!", (LS,)), ("", (ending(),)))
     assert measure(scenario(retrieved_when=r"^(a+)+$"), held, GOOD).directives_retrieved is False

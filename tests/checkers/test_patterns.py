@@ -43,6 +43,7 @@ def test_patterns_without_repetition_are_searched_as_by_re(pattern: str, texts: 
         ("(aa|a)" * 60 + "b", "a" * 90),
     ],
 )
+@pytest.mark.slow
 def test_a_search_that_explodes_ends(pattern: str, text: str) -> None:
     with pytest.raises(PatternTooSlowError, match="needs more than 2 s"):
         searches(pattern, ("fine", text))

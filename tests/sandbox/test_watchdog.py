@@ -15,6 +15,7 @@ from harness.sandbox.owner import new_owner
 from harness.sandbox.watchdog import Watchdog, remove_until_quiet
 
 
+@pytest.mark.slow
 def test_it_looks_again_after_it_found_something_and_after_a_failure() -> None:
     says = ["found", "failed", "nothing", "found"]
     looks: list[str] = []

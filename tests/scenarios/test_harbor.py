@@ -392,6 +392,7 @@ INSIDES: list[dict[str, Any]] = [
 ]
 
 
+@pytest.mark.slow
 def test_every_check_says_the_same_in_sh(engine: Engine, tmp_path: Path) -> None:
     checks: list[Check] = []
     for inside in INSIDES:
