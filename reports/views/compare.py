@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -23,6 +22,7 @@ from reports.compare.schema import (
 )
 from reports.plain import plain
 from reports.schema_numbers import PairedTestName
+from reports.views.printed import printed
 from reports.wording import fraction, interval_text, p_text, plural, points
 
 SHOWN = 20  # rows of a list
@@ -38,19 +38,7 @@ FINDINGS = {
 
 def render_compare(comparison: Comparison, *, width: int = 80, colour: bool = False) -> str:
     """The comparison as lines of at most `width` columns; with escape sequences only if `colour`."""
-    out = io.StringIO()
-    console = Console(
-        file=out,
-        width=width,
-        color_system="standard" if colour else None,
-        force_terminal=colour,
-        legacy_windows=False,
-        markup=False,
-        emoji=False,
-        highlight=False,
-    )
-    console.print(Group(*_parts(comparison)))
-    return "".join(line.rstrip() + "\n" for line in out.getvalue().splitlines())
+    return printed(Group(*_parts(comparison)), width=width, colour=colour)
 
 
 def _parts(comparison: Comparison) -> list[RenderableType]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
-
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -34,6 +32,7 @@ from reports.views.details import (
     measure_cells,
     repeat_cells,
 )
+from reports.views.printed import printed
 from reports.wording import difference_text, fraction, fraction_with_interval, p_text, percent, plural
 
 SHOWN_EXCLUSIONS = 10
@@ -44,19 +43,7 @@ COLOURS = {GateResult.PASS: "bold green", GateResult.FAIL: "bold red", GateResul
 
 def render_text(report: Report, *, width: int = 80, colour: bool = False) -> str:
     """The report as lines of at most `width` columns; with escape sequences only if `colour`."""
-    out = io.StringIO()
-    console = Console(
-        file=out,
-        width=width,
-        color_system="standard" if colour else None,
-        force_terminal=colour,
-        legacy_windows=False,
-        markup=False,
-        emoji=False,
-        highlight=False,
-    )
-    console.print(Group(*_parts(report, width)))
-    return "".join(line.rstrip() + "\n" for line in out.getvalue().splitlines())
+    return printed(Group(*_parts(report, width)), width=width, colour=colour)
 
 
 def _parts(report: Report, width: int) -> list[RenderableType]:

@@ -16,6 +16,7 @@ from harness.errors import BadInputError
 from harness.store import RunManifest, read_manifest, read_trials
 from harness.training.training_record import RECORD
 from harness.values import Arm, Outcome, TrialRecord
+from reports.pairing import last_attempts
 
 Trained = Literal["first", "now"]
 Model = Literal["base", "first", "now"]
@@ -138,7 +139,7 @@ def _same(first: RunManifest, now: RunManifest, path: Path) -> None:
 
 
 def _trials(run: Path) -> Mapping[tuple[str, Arm], TrialRecord]:
-    return {(record.scenario, record.arm): record for record in read_trials(run)}  # the last attempt is the last line
+    return {(key.scenario, key.arm): record for key, record in last_attempts(read_trials(run)).items()}
 
 
 def _shown(record: TrialRecord) -> Shown:
