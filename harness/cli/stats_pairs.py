@@ -60,7 +60,8 @@ def _pairs(lines: Iterator[tuple[int, list[str]]], name: str) -> Iterator[tuple[
         where = f"{name}, line {number}"
         if len(row) != len(header):
             raise BadInputError(
-                f"{where}: {len(row)} cells where the header has {len(header)}", hint="complete the row"
+                f"{where}: {len(row)} cells where the header has {len(header)}",
+                hint="give the row a cell for each column",
             )
         cluster, base, tuned = (row[place].strip() for place in places)
         if not cluster:

@@ -17,13 +17,18 @@ def tango_z(table: PairedTable, difference: float) -> float:
     Tango 1998, Statistics in Medicine 17:891-908: the statistic of section 3 with the constrained
     maximum-likelihood estimate of the base-only probability. Infinite where the hypothesis leaves no variance.
     """
-    n, b, c, d = table.n, table.tuned_only, table.base_only, difference
+    if difference < 0:  # the arms change places, so that no digits are lost
+        return -_score(table.n, table.base_only, table.tuned_only, -difference)
+    return _score(table.n, table.tuned_only, table.base_only, difference)
+
+
+def _score(n: float, b: float, c: float, d: float) -> float:
+    """The statistic for a difference d of 0 or more, b pairs that add to it and c that take from it."""
     linear = -b - c + (2 * n - b + c) * d
-    constant = -c * d * (1 - d)
-    root = sqrt(max(0.0, linear * linear - 8 * n * constant))
+    root = sqrt(linear * linear + 8 * n * c * d * (1 - d))
     # both forms are the larger root; each is used where it does not cancel
-    q = (root - linear) / (4 * n) if linear <= 0 else -2 * constant / (root + linear)
-    variance = n * (2 * max(0.0, q) + d * (1 - d))
+    q = (root - linear) / (4 * n) if linear <= 0 else 2 * c * d * (1 - d) / (root + linear)
+    variance = n * (2 * q + d * (1 - d))
     distance = b - c - n * d
     if variance <= 0:
         return 0.0 if abs(distance) <= 1e-12 * n else float("inf") if distance > 0 else float("-inf")

@@ -28,7 +28,8 @@ def mcnemar_midp(tuned_only: int, base_only: int) -> float:
     """
     _checked(tuned_only, base_only)
     m, least = tuned_only + base_only, min(tuned_only, base_only)
-    return min(1.0, 2 * float(binom.cdf(least, m, 0.5)) - float(binom.pmf(least, m, 0.5)))
+    tail, seen = float(binom.cdf(least, m, 0.5)), float(binom.pmf(least, m, 0.5))
+    return min(1.0, max(0.0, 2 * tail - seen))  # the smallest tails are rounded to 0 before their last term is
 
 
 def smallest_p(units: int) -> float:

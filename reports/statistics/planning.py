@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import ceil
+from math import ceil, sqrt
 from typing import TypeAlias
 
 import numpy as np
 from scipy.stats import binom, norm
 
-from reports.statistics.power import NEGLIGIBLE, Counts, Floats, _critical
+from reports.statistics.power import NEGLIGIBLE, Counts, Floats, critical_counts
 
 MOST = 50_000  # pairs; more is not looked for
-WHOLE = 2048  # up to here every n is looked at; beyond, an eighth to each side
+WHOLE = 2048  # up to here every n is looked at; beyond, so many roots of n to each side:
+ROOTS = 8  # the power jumps by about 1 / root n and rises by about 1 / n from one n to the next
 CHUNK = 64
 SLACK = 1e-12
 
@@ -31,7 +32,7 @@ def mcnemar_powers(tuned_only: float, base_only: float, first: int, last: int, *
         return np.zeros(len(sizes))
     share = tuned_only / (tuned_only + base_only)
     m: Counts = np.arange(last + 1, dtype=np.int64)
-    critical = _critical(m, alpha, midp=False)
+    critical = critical_counts(0, last, alpha)
     tails = binom.cdf(critical, m, share) + binom.sf(m - critical - 1, m, share)
     given = np.where(critical >= 0, tails, 0.0)
     found = np.empty(len(sizes))
@@ -45,24 +46,39 @@ def mcnemar_powers(tuned_only: float, base_only: float, first: int, last: int, *
 
 
 def noninferiority_power(tuned_only: float, base_only: float, n: int, margin: float, *, alpha: float = 0.05) -> float:
-    """The probability that Tango's one-sided score test of n pairs rules out a loss of `margin` or more.
+    """The probability that Tango's one-sided score test of n pairs rules out a loss of `margin` or more."""
+    return float(noninferiority_powers(tuned_only, base_only, n, n, margin, alpha=alpha)[0])
+
+
+def noninferiority_powers(
+    tuned_only: float, base_only: float, first: int, last: int, margin: float, *, alpha: float = 0.05
+) -> Floats:
+    """The power of Tango's one-sided score test at each n from `first` to `last`.
 
     By complete enumeration of both discordant counts; for each number of losses, the fewest wins that suffice are
     found by bisection, since the statistic rises with every pair that moves from neither to won (Barnard's
     convexity, which Sidik 2003, Statistics in Medicine 22:265-278, uses of it).
     """
-    if not (min(tuned_only, base_only) >= 0 and tuned_only + base_only <= 1 + 1e-12 and n >= 1):
+    if not (min(tuned_only, base_only) >= 0 and tuned_only + base_only <= 1 + 1e-12 and 1 <= first <= last):
         msg = "power needs probabilities of 0 or more that sum to at most 1, and n of at least 1"
         raise ValueError(msg)
     if not (0 < margin < 1 and 0 < alpha < 1):
         msg = "margin and alpha lie between 0 and 1"
         raise ValueError(msg)
-    losses: Counts = np.arange(_quantile(n, base_only, upper=True) + 1, dtype=np.int64)
-    losses = losses[_quantile(n, base_only, upper=False) :]
-    fewest = _fewest_wins(losses, n, margin, float(norm.isf(alpha)))
-    left = tuned_only / (1 - base_only) if base_only < 1 else 0.0
-    met = np.where(fewest <= n - losses, binom.sf(fewest - 1, n - losses, min(1.0, left)), 0.0)
-    return min(1.0, float(np.dot(binom.pmf(losses, n, base_only), met)))
+    if base_only * last < NEGLIGIBLE:  # none is ever lost (and SciPy overflows on the tiniest probabilities)
+        base_only = 0.0
+    left = min(1.0, tuned_only / (1 - base_only)) if base_only < 1 else 0.0
+    z = float(norm.isf(alpha))
+    found = []
+    for start in range(first, last + 1, CHUNK):
+        n: Counts = np.arange(start, min(start + CHUNK, last + 1), dtype=np.int64)[:, None]
+        fewest_losses = _quantile(start, base_only, upper=False)
+        losses = np.arange(fewest_losses, _quantile(int(n[-1, 0]), base_only, upper=True) + 1, dtype=np.int64)
+        rest = np.maximum(n - losses, 0)  # where there are more losses than pairs, their weight is 0
+        fewest = _fewest_wins(losses, n, margin, z)
+        met = np.where(fewest <= rest, binom.sf(fewest - 1, rest, left), 0.0)
+        found.append((binom.pmf(losses, n, base_only) * met).sum(axis=1))
+    return np.asarray(np.minimum(np.concatenate(found), 1.0), dtype=np.float64)
 
 
 def _quantile(n: int, rate: float, *, upper: bool) -> int:
@@ -71,28 +87,31 @@ def _quantile(n: int, rate: float, *, upper: bool) -> int:
     return max(0, int(binom.isf(NEGLIGIBLE, n, rate) if upper else binom.ppf(NEGLIGIBLE, n, rate)))
 
 
-def _fewest_wins(losses: Counts, n: int, margin: float, z: float) -> Counts:
-    """For each number of losses, the fewest wins with which the score test rejects; more than fit if none do."""
-    low: Counts = np.full_like(losses, -1)
-    high: Counts = n - losses + 1
+def _fewest_wins(losses: Counts, n: Counts, margin: float, z: float) -> Counts:
+    """For each n and number of losses, the fewest wins with which the score test rejects; more than fit if none do."""
+    # the statistic's variance is at most n, so that its root bounds how far wins may lie from no distance
+    least, most = losses - n * margin + min(0.0, z) * np.sqrt(n), losses - n * margin + max(0.0, z) * np.sqrt(n)
+    none = np.maximum(n - losses, 0) + 1
+    low: Counts = np.clip(np.floor(least).astype(np.int64) - 1, -1, none - 1)
+    high: Counts = np.clip(np.ceil(most).astype(np.int64) + 1, low + 1, none)
     while np.any(high - low > 1):
-        middle = (low + high) // 2
-        enough = _z(middle, losses, n, margin) >= z * (1 - SLACK)
+        middle = np.maximum((low + high) // 2, 0)
+        enough = _z(middle, losses, n, margin) >= z - SLACK * abs(z)
         high = np.where(enough & (high - low > 1), middle, high)
         low = np.where(~enough & (high - low > 1), middle, low)
     return high
 
 
-def _z(wins: Counts, losses: Counts, n: int, margin: float) -> Floats:
+def _z(wins: Counts, losses: Counts, n: Counts, margin: float) -> Floats:
     """Tango's statistic against a true difference of -margin, for whole arrays; as `difference.tango_z`."""
-    d = -margin
-    linear = -wins - losses + (2 * n - wins + losses) * d
-    constant = -losses * d * (1 - d)
-    root = np.sqrt(np.maximum(0.0, linear * linear - 8 * n * constant))
+    d = margin  # for the arms in each other's place
+    linear = -wins - losses + (2 * n - losses + wins) * d
+    product = wins * d * (1 - d)
+    root = np.sqrt(linear * linear + 8 * n * product)
     with np.errstate(divide="ignore", invalid="ignore"):
-        q = np.where(linear <= 0, (root - linear) / (4 * n), -2 * constant / (root + linear))
-        variance = n * (2 * np.maximum(0.0, np.nan_to_num(q)) + d * (1 - d))
-        distance = wins - losses - n * d
+        q = np.where(linear <= 0, (root - linear) / (4 * n), 2 * product / (root + linear))
+        variance = n * (2 * np.nan_to_num(q) + d * (1 - d))
+        distance = wins - losses + n * d
         ratio = distance / np.sqrt(np.maximum(variance, 0.0))
     return np.asarray(np.where(variance > 0, ratio, np.where(distance > 0, np.inf, -np.inf)), dtype=np.float64)
 
@@ -102,7 +121,7 @@ def lasting(powers: Powers, target: float) -> int | None:
 
     The power of an exact test goes up and down with n, so the first n that reaches the target may be a lucky one.
     The search doubles n, bisects, and then looks at every n around: at all of them up to twice the crossing, beyond
-    WHOLE at an eighth to each side.
+    WHOLE at those that it may have jumped over.
     """
     reached = 8
     while float(powers(reached, reached)[0]) < target - SLACK:
@@ -121,7 +140,7 @@ def lasting(powers: Powers, target: float) -> int | None:
 
 def _settled(powers: Powers, target: float, about: int) -> int | None:
     """The n after the last one below the target, in windows that grow until both of their ends are settled."""
-    reach = about if about <= WHOLE else ceil(about / 8)
+    reach = about if about <= WHOLE else ceil(ROOTS * sqrt(about))
     first, last = max(1, about - reach), about + reach + 16
     while True:
         below = np.flatnonzero(powers(first, last) < target - SLACK)
@@ -151,9 +170,7 @@ def pairs_for_noninferiority(
     """The smallest n from which a loss of `margin` is ruled out with `power` if the true difference is `effect`."""
 
     def powers(first: int, last: int) -> Floats:
-        return np.asarray(
-            [noninferiority_power(losses + effect, losses, n, margin, alpha=alpha) for n in range(first, last + 1)]
-        )
+        return noninferiority_powers(losses + effect, losses, first, last, margin, alpha=alpha)
 
     return lasting(powers, power)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TypeAlias
 
 import numpy as np
@@ -13,17 +14,30 @@ Counts: TypeAlias = NDArray[np.int64]
 Floats: TypeAlias = NDArray[np.float64]
 
 NEGLIGIBLE = 1e-12  # probability of discordant counts that are left out of the sum
+BLOCK = 1024  # numbers of discordant pairs whose critical counts are computed at once
+ROUNDING = 1e-9  # relative, of a p that is as large as alpha
 
 
-def _critical(m: Counts, alpha: float, *, midp: bool) -> Counts:
-    """The largest smaller count that is significant among m discordant pairs; -1 if none is."""
+def critical_counts(first: int, last: int, alpha: float, *, midp: bool = False) -> Counts:
+    """For each number of discordant pairs m, the largest smaller count that is significant; -1 if none is."""
+    blocks = range(first // BLOCK, last // BLOCK + 1)
+    joined = np.concatenate([_critical(block, alpha, midp=midp) for block in blocks])
+    return joined[first % BLOCK :][: last - first + 1]
+
+
+@lru_cache(maxsize=256)
+def _critical(block: int, alpha: float, *, midp: bool) -> Counts:
+    """`critical_counts` of one block of m. A search asks for the same ones again and again: they know no rates."""
+    m: Counts = np.arange(block * BLOCK, (block + 1) * BLOCK, dtype=np.int64)
     middle = np.asarray(binom.ppf(alpha / 2, m, 0.5), dtype=np.int64)
     best = np.full_like(m, -1)
     for shift in (-2, -1, 0, 1):
         k = middle + shift
         p = 2 * binom.cdf(k, m, 0.5) - (binom.pmf(k, m, 0.5) if midp else 0.0)
-        best = np.where((p <= alpha) & (k >= 0), k, best)
-    return np.asarray(np.where(2 * best < m, best, -1), dtype=np.int64)
+        best = np.where((p <= alpha * (1 + ROUNDING)) & (k >= 0), k, best)
+    best = np.asarray(np.where(2 * best < m, best, -1), dtype=np.int64)
+    best.flags.writeable = False
+    return best
 
 
 def mcnemar_power(tuned_only: float, base_only: float, n: int, *, alpha: float = 0.05, midp: bool = False) -> float:
@@ -42,7 +56,7 @@ def mcnemar_power(tuned_only: float, base_only: float, n: int, *, alpha: float =
         return 0.0
     lowest, highest = binom.ppf(NEGLIGIBLE, n, discordant), binom.isf(NEGLIGIBLE, n, discordant)
     m: Counts = np.arange(int(lowest), int(highest) + 1, dtype=np.int64)
-    critical = _critical(m, alpha, midp=midp)
+    critical = critical_counts(int(lowest), int(highest), alpha, midp=midp)
     share = tuned_only / (tuned_only + base_only)
     reject: Floats = np.asarray(binom.cdf(critical, m, share) + binom.sf(m - critical - 1, m, share), dtype=np.float64)
     weights: Floats = np.asarray(binom.pmf(m, n, discordant), dtype=np.float64)

@@ -14,15 +14,17 @@ from hypothesis import strategies as st
 from harness.cli.plan import plan
 from harness.errors import BadInputError
 from reports.statistics.difference import noninferiority_p
+from reports.statistics.mcnemar import mcnemar_exact, mcnemar_midp
 from reports.statistics.planning import (
     lasting,
     mcnemar_powers,
     noninferiority_power,
+    noninferiority_powers,
     pairs_for_noninferiority,
     pairs_for_superiority,
     smallest_margin,
 )
-from reports.statistics.power import mcnemar_power, smallest_detectable
+from reports.statistics.power import critical_counts, mcnemar_power, smallest_detectable
 from reports.statistics.sequential_power import pairs_for_sequential, sequential_power
 from reports.statistics.values import PairedTable
 
@@ -35,6 +37,16 @@ def test_many_powers_at_once_are_those_one_by_one(rates: tuple[float, float], fi
     found = mcnemar_powers(*rates, first, first + 70, alpha=alpha)
     alone = [mcnemar_power(*rates, n, alpha=alpha) for n in range(first, first + 71)]
     assert found == pytest.approx(np.array(alone), abs=1e-9)
+
+
+@pytest.mark.parametrize("midp", [False, True])
+@pytest.mark.parametrize("first", [0, 1000, 2047])
+def test_the_critical_counts_are_the_last_ones_that_the_test_itself_rejects(first: int, *, midp: bool) -> None:
+    """Over a boundary of the blocks in which they are computed, and where each is what the block before left off."""
+    test = mcnemar_midp if midp else mcnemar_exact
+    for m, k in enumerate(critical_counts(first, first + 60, 0.05, midp=midp), first):
+        assert k < 0 or test(m - int(k), int(k)) <= 0.05
+        assert test(m - int(k) - 1, int(k) + 1) > 0.05 if m else k == -1
 
 
 def test_the_powers_of_the_facts_page() -> None:
@@ -140,6 +152,31 @@ def test_the_power_of_the_score_test_is_that_of_every_table_counted(
 def test_the_fewest_wins_that_suffice_are_a_single_edge(rates: tuple[float, float], n: int, margin: float) -> None:
     """Bisection finds them only if the statistic rises with every win."""
     assert noninferiority_power(*rates, n, margin) == pytest.approx(by_hand(*rates, n, margin, 0.05), abs=1e-9)
+
+
+@given(rates=rates, first=st.integers(1, 150), margin=st.floats(0.02, 0.6), alpha=st.sampled_from([0.01, 0.05, 0.7]))
+@settings(max_examples=20, deadline=None)
+def test_many_powers_of_the_score_test_at_once_are_those_one_by_one(
+    rates: tuple[float, float], first: int, margin: float, alpha: float
+) -> None:
+    found = noninferiority_powers(*rates, first, first + 70, margin, alpha=alpha)
+    alone = [noninferiority_power(*rates, n, margin, alpha=alpha) for n in range(first, first + 71)]
+    assert found == pytest.approx(np.array(alone), abs=1e-9)
+
+
+@pytest.mark.parametrize("never", [1e-308, 2.3e-308, 5e-324])
+def test_losses_that_never_happen_are_planned_as_none(never: float) -> None:
+    assert noninferiority_power(0.2, never, 30, 0.1) == pytest.approx(noninferiority_power(0.2, 0.0, 30, 0.1))
+    assert pairs_for_noninferiority(0.0, 0.1, losses=never, power=0.8) == 25
+
+
+def test_large_runs_of_non_inferiority_are_planned_in_the_same_way() -> None:
+    n = pairs_for_noninferiority(0.0, 0.02, losses=0.1, power=0.8)
+    assert n is not None
+    assert n > 2048
+    around = noninferiority_powers(0.1, 0.1, n - 1, n + 1000, 0.02)
+    assert around[0] < 0.8
+    assert min(around[1:]) >= 0.8
 
 
 def test_even_arms_that_never_differ_need_52_pairs_for_five_points_and_25_for_ten() -> None:

@@ -67,6 +67,25 @@ class TestPublishedNumbers:
         assert rounded(wilson(15, 148), 4) == (0.0624, 0.1605)
         assert rounded(clopper_pearson(15, 148), 4) == (0.0578, 0.1617)
 
+    @pytest.mark.parametrize(
+        ("x", "n", "score", "exact"),
+        [
+            (81, 263, (0.2553, 0.3662), (0.2527, 0.3676)),
+            (0, 20, (0.0, 0.1611), (0.0, 0.1684)),
+            (1, 29, (0.0061, 0.1718), (0.0009, 0.1776)),
+        ],
+    )
+    def test_newcombe_1998_single_proportions_of_table_i(
+        self, x: int, n: int, score: tuple[float, float], exact: tuple[float, float]
+    ) -> None:
+        assert rounded(wilson(x, n), 4) == score
+        assert rounded(clopper_pearson(x, n), 4) == exact
+
+    def test_agresti_2002_approval_of_the_prime_minister(self) -> None:
+        seen = table(794, 86, 150, 570)
+        assert round(tango_z(seen, 0.0) ** 2, 2) == 17.36
+        assert rounded(wald(seen), 2) == (-0.06, -0.02)
+
     def test_nine_wins_of_sixteen_against_a_base_that_never_terminates(self) -> None:
         assert round(mcnemar_exact(9, 0), 4) == 0.0039
         assert round(mcnemar_midp(9, 0), 5) == 0.00195
@@ -115,6 +134,11 @@ class TestAgainstIndependentComputations:
         ]
         assert sign_flip(sums) == pytest.approx(sum(total >= seen for total in flips) / len(flips))
 
+    @pytest.mark.parametrize(("wins", "losses"), [(1204, 31), (31, 1204), (2000, 1), (10**6, 0), (900, 100)])
+    def test_hundreds_of_wins_have_a_p_between_0_and_1(self, wins: int, losses: int) -> None:
+        assert 0 <= mcnemar_midp(wins, losses) <= 1
+        assert 0 <= mcnemar_exact(wins, losses) <= 1
+
     @given(counts, counts)
     def test_sign_flip_without_repeats_is_exact_mcnemar(self, b: int, c: int) -> None:
         assert sign_flip([1] * b + [-1] * c + [0] * 3) == pytest.approx(mcnemar_exact(b, c), rel=1e-9)
@@ -127,6 +151,12 @@ class TestAgainstIndependentComputations:
         chance = multinomial(n, [p10, p01, 1 - p10 - p01])
         power = sum(float(chance.pmf([b, c, n - b - c])) for b, c in cells if test(b, c) <= 0.05)
         assert mcnemar_power(p10, p01, n, midp=midp) == pytest.approx(power)
+
+    @pytest.mark.parametrize(("wins", "alpha", "midp"), [(5, 2**-5, True), (6, 2**-6, True), (5, 2**-4, False)])
+    def test_a_p_as_large_as_alpha_counts_as_found(self, wins: int, alpha: float, *, midp: bool) -> None:
+        test = mcnemar_midp if midp else mcnemar_exact
+        assert test(wins, 0) == pytest.approx(alpha, rel=1e-12)
+        assert mcnemar_power(1.0, 0.0, wins, alpha=alpha, midp=midp) == 1
 
     def test_at_16_pairs_exact_mcnemar_errs_at_most_in_2_53_percent_and_midp_in_7_68(self) -> None:
         null = np.linspace(0.001, 0.5, 400)
@@ -149,6 +179,14 @@ class TestAgainstIndependentComputations:
     def test_tango_in_the_corner_where_every_pair_is_won_has_a_closed_form(self, n: int, level: float) -> None:
         z = norm.isf((1 - level) / 2)
         assert tango(table(0, n, 0, 0), level) == pytest.approx((max(-1, (n - z * z) / (n + z * z)), 1), abs=1e-9)
+
+    @pytest.mark.parametrize("n", [1, 16, 10**6])
+    @pytest.mark.parametrize("left", [0.5, 1e-3, 1e-6, 1e-9])
+    def test_the_score_test_where_every_pair_is_lost_has_a_closed_form(self, n: int, left: float) -> None:
+        margin = 1 - left
+        left = 1 - margin  # what the margin leaves after rounding
+        assert tango_z(table(0, 0, n, 0), -margin) == pytest.approx(-((n * left / (2 - left)) ** 0.5), rel=1e-6)
+        assert tango_z(table(0, n, 0, 0), margin) == pytest.approx((n * left / (2 - left)) ** 0.5, rel=1e-6)
 
     @given(st.integers(0, 200), st.integers(0, 200), levels)
     def test_win_odds_have_the_quantiles_of_the_beta_posterior(self, wins: int, losses: int, level: float) -> None:
