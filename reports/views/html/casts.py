@@ -69,8 +69,8 @@ def _stems(run_dir: Path) -> frozenset[str]:
 
 
 def _text(path: Path) -> str:
-    """A file's text; "" for what is missing, or is a link that could lead out of the run directory."""
-    if path.is_symlink():
+    """A file's text; "" for what is missing, is no plain file, or lies behind a link out of the run directory."""
+    if path.is_symlink() or path.parent.is_symlink() or not path.is_file():
         return ""
     try:
         with path.open("rb") as stream:

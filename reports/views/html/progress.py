@@ -30,12 +30,13 @@ class Progress:
 def progress_of(run_dir: Path, manifest: RunManifest, report: Report, *, at: datetime | None = None) -> Progress:
     """The progress of a run directory whose records came to `report`; `at` is the present moment."""
     running: dict[str, None] = {}
-    state, last = "not started", None
+    state, last, decided = "not started", None, False
     for event, trial, when in _events(run_dir / AUDIT):
         last = when or last
         if event == "run_started":
             running.clear()
-        state = ENDS.get(event, "running")
+        decided = event != "run_started" and (decided or event == "decided")
+        state = ENDS.get("decided" if decided and event == "run_finished" else event, "running")
         if event == "trial_started":
             running[trial] = None
         elif event == "trial_finished":

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from harness.errors import BadInputError, EvalhError
 from reports.views.html.live import LiveRun
@@ -43,6 +44,11 @@ class _Handler(BaseHTTPRequestHandler):
     sys_version = ""
     timeout = SECONDS
 
+    def handle(self) -> None:
+        """Answer; a browser that leaves before it has its answer is nobody's error."""
+        with suppress(ConnectionError):
+            super().handle()
+
     def do_GET(self) -> None:
         """Answer one of the four addresses."""
         self._answer()
@@ -55,10 +61,10 @@ class _Handler(BaseHTTPRequestHandler):
         if not self._is_local():
             self._send(HTTPStatus.FORBIDDEN, "text/plain", "ask for 127.0.0.1 or localhost by that name\n")
             return
-        asked = urlsplit(self.path)
-        given = {name: values[0] for name, values in parse_qs(asked.query).items()}
+        path, _, query = self.path.partition("?")
+        given = {name: values[0] for name, values in parse_qs(query).items()}
         try:
-            status, kind, body = self._page(asked.path, given)
+            status, kind, body = self._page(path, given)
         except EvalhError as error:
             status, kind, body = HTTPStatus.SERVICE_UNAVAILABLE, "text/plain", f"{error}\n"
         self._send(status, kind, body)

@@ -123,6 +123,37 @@ def test_on_a_phone_nothing_hangs_out_of_the_window(browser: Browser, page_url: 
         context.close()
 
 
+def test_many_repeats_and_long_names_stay_within_a_phone(browser: Browser, tmp_path: Path) -> None:
+    name = "an-archetype-of-" + "x" * 120
+    records = [
+        replace(trial, archetype=name, model="m" * 300)
+        for repeat in range(25)
+        for trial in pair("s" * 200, base=False, tuned=repeat % 2 == 0, repeat=repeat)
+    ]
+    report = build_report(records, run=replace(LIVE, id="r" * 200, repeats=25), policy=load_policy())
+    context = browser.new_context(viewport=PHONE)
+    try:
+        page = Watched(context.new_page()).open(write_html(tmp_path, report).as_uri())
+        assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+        assert violations(page, "light") == []
+    finally:
+        context.close()
+
+
+def test_a_printed_page_is_dark_on_light_whatever_the_theme(browser: Browser, page_url: str) -> None:
+    context = browser.new_context(color_scheme="dark")
+    try:
+        page = Watched(context.new_page()).open(page_url)
+        for theme in ("auto", "light", "dark"):
+            assert page.locator("#theme").inner_text() == f"Theme: {theme}"
+            page.emulate_media(media="print")
+            assert ground(page) == "rgb(255, 255, 255)"
+            page.emulate_media(media="screen")
+            page.keyboard.press("t")
+    finally:
+        context.close()
+
+
 def ground(page: Page) -> object:
     """The colour behind everything."""
     return page.evaluate("getComputedStyle(document.body).backgroundColor")

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from reports import build_report, load_policy
 from reports.rebuild import rebuild_report
 from reports.views.html import HTML, write_html
 from tests.reports.html.browsing import Watched, screens
+from tests.reports.records import LIVE, pair
 
 pytest.importorskip("playwright", reason="pip install -e '.[dev]'")
 from playwright.sync_api import expect
@@ -172,6 +175,30 @@ def test_the_table_filters_by_words_result_archetype_and_sorts_both_ways(watched
     page.get_by_role("button", name="result", exact=True).click()
     assert shown(rows)[0] == "count-02.0"
     assert page.locator("th[data-column=result]").get_attribute("aria-sort") == "descending"
+
+
+def test_the_grid_names_each_scenario_that_has_repeats_and_can_be_skipped(watched: Watched, tmp_path: Path) -> None:
+    records = [
+        trial for name in ("one", "two") for k in range(3) for trial in pair(name, base=False, tuned=True, repeat=k)
+    ]
+    report = build_report(records, run=replace(LIVE, repeats=3), policy=load_policy())
+    page = watched.open(write_html(tmp_path, report).as_uri())
+    assert page.locator(".tiles li small").all_inner_texts() == ["one", "two"]
+    page.locator("#critical").focus()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.closest('table')?.className") == "pairs"
+    assert page.evaluate("document.activeElement.textContent") == "one.0"
+
+
+def test_a_report_without_any_trial_says_missing_and_offers_no_archetype(watched: Watched, tmp_path: Path) -> None:
+    report = build_report([], run=replace(LIVE, planned=(("a", 0), ("b", 0))), policy=load_policy())
+    page = watched.open(write_html(tmp_path, report).as_uri())
+    assert page.locator("table.pairs .chip").all_inner_texts() == ["missing"] * 2
+    assert page.locator("#archetype option").all_inner_texts() == ["any"]
+    assert page.locator(".counts .invalid dd").inner_text() == "0"
+    page.fill("#search", "missing")
+    assert page.locator("a.tile.missing").count() == 2
 
 
 def test_a_page_without_the_sessions_says_where_they_are(watched: Watched, run_dir: Path, tmp_path: Path) -> None:

@@ -99,6 +99,10 @@ def test_no_output_breaks_it_or_leaves_a_control_character(show: Show, text: str
         ("\x1b[8mconcealed", "concealed"),
         ("\x1b[99999999999C.", " " * (COLUMNS - 1) + "."),
         ("one\x1bctwo", "two"),
+        ("\x1b[?1049hvim\x1bcout\x1b[?1049l", "out"),
+        ("\x1b(0lqk\x1b(Blqk", "\u250c\u2500\u2510lqk"),
+        ("\x1b)0x\x0ex\x0fx", "x\u2502x"),
+        ("\x1b(0x\x1bcx", "x"),
     ],
 )
 def test_titles_links_marks_and_tricks(show: Show, output: str, first_line: str) -> None:

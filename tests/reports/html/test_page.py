@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
 import re
 import zlib
 from dataclasses import replace
@@ -114,6 +115,20 @@ def test_a_link_out_of_the_run_directory_is_not_followed(tmp_path: Path) -> None
     assert read_session_cast(tmp_path / "run", KEY, 1) is None
 
 
+def test_sessions_that_lie_behind_a_linked_directory_are_not_read(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "a.base.0.cast").write_text("secret")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "sessions").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    assert read_session_cast(tmp_path / "run", KEY, 1) is None
+
+
+def test_a_pipe_in_the_place_of_a_session_is_not_waited_for(tmp_path: Path) -> None:
+    (tmp_path / "sessions").mkdir()
+    os.mkfifo(tmp_path / "sessions" / "a.base.0.cast")
+    assert read_session_cast(tmp_path, KEY, 1) is None
+
+
 @pytest.mark.parametrize("scenario", ["../a", "/etc/passwd", ".hidden", "a/../../b", "a\0b"])
 def test_a_trial_whose_name_is_no_file_name_has_no_session(tmp_path: Path, scenario: str) -> None:
     assert read_session_cast(tmp_path, TrialKey(scenario=scenario, arm=Arm.BASE, repeat=0), 1) is None
@@ -201,3 +216,12 @@ def test_a_run_whose_log_fell_silent_is_not_called_running(tmp_path: Path) -> No
     assert (soon.state, soon.running, soon.planned, soon.finished) == ("running", ("a.base.0",), 2, 0)
     late = progress_of(tmp_path, manifest("a"), report, at=at + timedelta(minutes=5))
     assert (late.state, late.running) == ("no sign of life", ())
+
+
+def test_a_run_that_was_decided_early_says_so_when_it_has_ended(tmp_path: Path) -> None:
+    (tmp_path / AUDIT).parent.mkdir()
+    events = ["run_started", "decided", "trial_finished", "run_finished"]
+    report = build_report([], run=LIVE, policy=load_policy())
+    for told, state in ((4, "decided early"), (3, "running")):
+        (tmp_path / AUDIT).write_text("".join(json.dumps({"event": event}) + "\n" for event in events[:told]))
+        assert progress_of(tmp_path, manifest("a"), report).state == state

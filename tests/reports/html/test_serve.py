@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import signal
+import socket
+import struct
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from http.client import HTTPConnection
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from click.testing import CliRunner
@@ -19,11 +24,15 @@ from click.testing import CliRunner
 from harness import store
 from harness.cli.main import cli
 from harness.errors import BadInputError
+from harness.values import Failure, Metrics, Outcome
 from reports.views.html.live import LiveRun
 from reports.views.html.serve import PageServer
 from tests.records import manifest
 from tests.reports.html.browsing import Watched, screens
 from tests.reports.html.runs import GOOD, trials, write_session
+
+if TYPE_CHECKING:
+    from playwright.sync_api import BrowserContext
 
 
 @contextmanager
@@ -100,6 +109,27 @@ def test_nothing_but_the_four_addresses_is_there(server: PageServer, path: str) 
     assert headers["content-type"] == "text/plain; charset=utf-8"
 
 
+def test_an_address_that_is_none_is_answered_like_any_other(
+    server: PageServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for path in (b"http://[/", b"http://localhost/", b"*"):
+        with closing(socket.create_connection(("127.0.0.1", server.server_address[1]), timeout=10)) as asking:
+            asking.sendall(b"GET " + path + b" HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert asking.makefile("rb").readline() == b"HTTP/1.0 404 Not Found\r\n"
+    assert capsys.readouterr().err == ""
+
+
+def test_a_browser_that_leaves_before_its_answer_is_nobodys_error(
+    server: PageServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for _ in range(20):
+        with closing(socket.create_connection(("127.0.0.1", server.server_address[1]))) as leaving:
+            leaving.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # closes by a reset
+            leaving.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    assert ask(server, "/")[0] == 200
+    assert capsys.readouterr().err == ""
+
+
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS"])
 def test_nothing_can_be_written(server: PageServer, method: str) -> None:
     status, headers, _ = ask(server, "/", method=method)
@@ -144,6 +174,63 @@ def test_the_page_follows_a_run_that_goes_on(watched: Watched, tmp_path: Path) -
             assert screens(page)[0].splitlines()[-1] == "$ exit"
             run.audit("run_finished")
             expect(page.locator("#progress")).to_contain_text("; finished")
+
+
+@pytest.mark.browser
+def test_an_open_pair_gets_the_session_of_a_trial_that_ends_meanwhile(watched: Watched, tmp_path: Path) -> None:
+    from playwright.sync_api import expect
+
+    with closing(store.create(tmp_path / "run", manifest("stock-01"))) as run:
+        run.audit("run_started", finished=0, engine="crun")
+        with serving(run.path) as server:
+            page = watched.open(f"{server.url}#pair=stock-01.0&turn=1")
+            expect(page.locator(".duel .chip")).to_have_text("missing")
+            expect(page.locator(".side-body")).to_have_text(["This trial has not run."] * 2)
+            for trial in trials("stock-01", base=False, tuned=True):
+                write_session(run, trial, GOOD)
+                run.append_trial(trial)
+            expect(page.locator(".duel .chip")).to_have_text("win")
+            expect(page.locator(".screen").nth(1)).to_contain_text("Count the barges.")
+            assert page.evaluate("document.activeElement.id") == "duel"
+
+
+@pytest.mark.browser
+def test_news_keep_the_readers_place_and_no_filter_that_nothing_can_pass(watched: Watched, tmp_path: Path) -> None:
+    from playwright.sync_api import expect
+
+    base, tuned = trials("stock-01", base=True, tuned=True)
+    failure = Failure(address="sandbox", message="no container")
+    broken = replace(tuned, outcome=Outcome.INVALID, metrics=Metrics(), failure=failure, terminal=None)
+    with closing(store.create(tmp_path / "run", manifest("stock-01", "stock-02"))) as run:
+        for trial in (base, broken):
+            run.append_trial(trial)
+        with serving(run.path) as server:
+            page = watched.open(server.url)
+            expect(page.locator(".counts .invalid dd")).to_have_text("1")
+            expect(page.locator(".counts .missing dd")).to_have_text("1")
+            page.select_option("#result", "invalid")
+            page.locator("table.pairs tbody a").focus()
+            for trial in (base, tuned):
+                run.append_trial(replace(trial, attempt=2))
+            expect(page.locator("table.pairs tbody .chip")).to_have_text(["tie", "missing"])
+            assert page.input_value("#result") == ""
+            assert page.evaluate("document.activeElement.textContent") == "stock-01.0"
+
+
+@pytest.mark.browser
+def test_the_page_says_why_it_gets_no_news_and_goes_on_when_it_gets_some(
+    context: BrowserContext, run_dir: Path, tmp_path: Path
+) -> None:
+    from playwright.sync_api import expect
+
+    shutil.copytree(run_dir, tmp_path / "run")
+    with serving(tmp_path / "run") as server:
+        page = Watched(context.new_page()).open(server.url)
+        expect(page.locator("#progress")).to_contain_text("; finished")
+        (tmp_path / "run").rename(tmp_path / "away")
+        expect(page.locator("#progress .warning")).to_contain_text("is not a run directory")
+        (tmp_path / "away").rename(tmp_path / "run")
+        expect(page.locator("#progress")).to_contain_text("; finished")
 
 
 def test_the_command_serves_until_it_is_interrupted_and_writes_nothing(run_dir: Path) -> None:

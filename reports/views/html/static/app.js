@@ -72,9 +72,14 @@ function route() {
     view.main.replaceChildren(...missing, ...overview());
     if (before) {
       scrollTo(0, view.scroll);
-      view.pairs.node.querySelector(`${view.opener} a[href="${CSS.escape(hashOf(before.pair.id))}"]`)?.focus({ preventScroll: true });
+      focusPair(view.opener, hashOf(before.pair.id));
     }
   }
+}
+
+/** Put the focus on a pair's link, in the grid or in the table. */
+function focusPair(place, href) {
+  view.pairs.node.querySelector(`${place} a[href="${CSS.escape(href)}"]`)?.focus({ preventScroll: true });
 }
 
 /** Go to the pair before or after the open one, in the order of the table. */
@@ -168,31 +173,54 @@ function showProgress() {
 }
 
 async function watch() {
-  let wait = 1000;
-  try {
-    const answer = await fetch(`data?version=${encodeURIComponent(state.version)}`);
-    if (answer.status === 200) {
-      const news = await answer.json();
-      state.version = news.version;
-      state.progress = news.progress;
-      if (news.report) {
-        accept(news.report);
-        refresh();
-        if (!view.duel) redraw();
-      }
-      showProgress();
-    }
-  } catch {
-    wait = 5000; // the server has ended; it may come back
-    document.getElementById("progress").replaceChildren(el("p", { class: "warning", text: "evalh view no longer answers." }));
-  }
-  setTimeout(watch, wait);
+  const { news, trouble } = await ask();
+  if (news) takeIn(news);
+  if (trouble) document.getElementById("progress").replaceChildren(el("p", { class: "warning", text: trouble }));
+  else if (news || view.trouble) showProgress();
+  view.trouble = trouble;
+  setTimeout(watch, trouble ? 5000 : 1000); // a server that has ended may come back
 }
 
-/** The overview with new numbers; the filter, its focus and what is folded open stay. */
+/** What the server has to say: news, nothing, or why it cannot. */
+async function ask() {
+  try {
+    const answer = await fetch(`data?version=${encodeURIComponent(state.version)}`);
+    if (answer.status === 200) return { news: await answer.json() };
+    return answer.ok ? {} : { trouble: plain((await answer.text()).trim()) };
+  } catch {
+    return { trouble: "evalh view no longer answers." };
+  }
+}
+
+function takeIn(news) {
+  state.version = news.version;
+  state.progress = news.progress;
+  if (!news.report) return;
+  const focused = document.activeElement;
+  const place = [".glance", "table.pairs"].find((name) => focused?.matches(`${name} a`));
+  accept(news.report);
+  refresh();
+  if (view.duel) renewDuel();
+  else redraw();
+  if (focused?.isConnected) focused.focus({ preventScroll: true });
+  else if (place) focusPair(place, focused.getAttribute("href"));
+}
+
+/** The open pair again, where a trial of it has ended since. */
+function renewDuel() {
+  const { pair, node } = view.duel;
+  const now = state.byId.get(pair.id);
+  if (!now || ["base", "tuned"].every((arm) => now[arm]?.attempt === pair[arm]?.attempt)) return;
+  const within = node.contains(document.activeElement);
+  view.duel.close();
+  view.duel = new Duel(now, address().turn);
+  view.main.replaceChildren(view.duel.node);
+  if (within) view.duel.heading.focus({ preventScroll: true });
+}
+
+/** The overview with new numbers; the filter and what is folded open stay. */
 function redraw() {
   const open = [...view.main.querySelectorAll("details[open] > summary")].map((node) => node.textContent.replace(/\d+/g, ""));
-  const focused = document.activeElement;
   const keep = view.pairs.node;
   const fresh = overview();
   for (const node of [...view.main.children]) if (node !== keep) node.remove();
@@ -202,7 +230,6 @@ function redraw() {
   for (const node of view.main.querySelectorAll("details > summary")) {
     if (open.includes(node.textContent.replace(/\d+/g, ""))) node.parentElement.open = true;
   }
-  if (focused?.isConnected) focused.focus({ preventScroll: true });
 }
 
 async function start() {

@@ -5,6 +5,7 @@ const LONGEST_STRING = 4096; // characters of a title, link or device string tha
 const LONGEST_MARK = 8192;
 const COMBINING = /^\p{M}$/u;
 const STRANGE = /^[\p{Cf}\p{Cs}\p{Cn}\p{Zl}\p{Zp}]$/u;
+const DRAWN = "◆▒␉␌␍␊°±␤␋┘┐┌└┼⎺⎻─⎼⎽├┤┴┬│≤≥π≠£·"; // what ` to ~ are in the line drawing set
 const WIDE = /^[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{1f300}-\u{1f64f}\u{1f680}-\u{1f6ff}\u{1f900}-\u{1f9ff}\u{20000}-\u{3fffd}]$/u;
 
 class Emulator {
@@ -25,6 +26,8 @@ class Emulator {
     this.top = 0;
     this.bottom = this.rows - 1;
     this.wraps = true;
+    this.drawing = [false, false]; // whether the character sets G0 and G1 draw lines
+    this.set = 0; // the one in use
     this.parse = this.ground;
     this.held = "";
   }
@@ -60,12 +63,13 @@ class Emulator {
 
   ground(c) {
     const code = c.codePointAt(0);
-    if (code >= 32 && code !== 127 && !(code >= 128 && code < 160)) this.print(c);
+    if (code >= 32 && code !== 127 && !(code >= 128 && code < 160)) this.print(this.drawing[this.set] ? DRAWN[code - 96] ?? c : c);
     else if (c === "\x1b") this.parse = this.escape;
     else if (c === "\x1e") this.begin(this.mark);
     else if (c === "\n" || c === "\v" || c === "\f") this.feed();
     else if (c === "\r") this.carriageReturn();
     else if (c === "\b") this.x = Math.max(Math.min(this.x, this.columns - 1) - 1, 0);
+    else if (c === "\x0e" || c === "\x0f") this.set = c === "\x0e" ? 1 : 0;
     else if (c === "\t") this.x = Math.min((Math.min(this.x, this.columns - 1) | 7) + 1, this.columns - 1);
   }
 
@@ -78,15 +82,29 @@ class Emulator {
     this.parse = this.ground;
     if (c === "[") this.begin(this.control);
     else if ("]PX^_".includes(c)) this.begin(this.string);
-    else if (" #%()*+-./".includes(c)) this.parse = this.swallow;
+    else if (c === "(" || c === ")") this.parse = (set) => this.designate(c === "(" ? 0 : 1, set);
+    else if (" #%*+-./".includes(c)) this.parse = this.swallow;
     else if (c === "\x1b") this.parse = this.escape;
     else if (c === "7") this.save();
     else if (c === "8") this.restore();
     else if (c === "D") this.feed();
     else if (c === "E") { this.carriageReturn(); this.feed(); }
     else if (c === "M") this.back();
-    else if (c === "c") { this.erase(2); this.x = this.y = 0; this.style = BLANK; this.margins(1, this.rows); }
+    else if (c === "c") this.restart();
     else if (c < " ") this.ground(c);
+  }
+
+  /** As the terminal was at first, with what scrolled away. */
+  restart() {
+    const { above, dropped } = this;
+    this.alternate(false);
+    this.reset();
+    Object.assign(this, { above, dropped });
+  }
+
+  designate(slot, set) {
+    this.drawing[slot] = set === "0";
+    this.parse = this.ground;
   }
 
   swallow() {

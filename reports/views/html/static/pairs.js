@@ -1,6 +1,6 @@
 // All pairs: the filter, the grid that shows wins and losses at a glance, and the table that can be sorted.
 
-const RESULTS = ["win", "loss", "tie", "invalid", "stopped"];
+const RESULTS = ["win", "loss", "tie", "invalid", "missing", "stopped"];
 const RANK = Object.fromEntries(RESULTS.map((name, i) => [name, i]));
 const SIGN = { PASS: "✓", FAIL: "×", INVALID: "?", null: "·" };
 const TILES = 4000; // pairs that the grid draws
@@ -56,7 +56,7 @@ class PairsView {
       el("button", { type: "button", onclick: () => this.sort(name) }, name))));
     this.more = el("button", { type: "button", class: "more", onclick: () => { filter.rows += ROWS; this.rows(); } });
     this.node = el("section", { "aria-labelledby": "pairs" }, el("h2", { id: "pairs", text: "Pairs" }), this.form(), this.count,
-      this.grid, legend(),
+      el("button", { type: "button", class: "skip", onclick: () => this.body.querySelector("a")?.focus() }, "Skip the grid"), this.grid, legend(),
       el("div", { class: "sideways", tabindex: 0, role: "region", "aria-label": "table of pairs" },
         el("table", { class: "pairs" }, el("caption", { text: "Pairs, by filter and sort" }), el("thead", {}, this.head), this.body)),
       this.more);
@@ -74,6 +74,7 @@ class PairsView {
     state.pairs.forEach((pair, i) => { pair.order = i; });
     options(this.result, ["", ...RESULTS.filter((name) => state.pairs.some((pair) => pair.result === name))], filter.result);
     options(this.archetype, ["", ...new Set(state.pairs.map((pair) => pair.archetype).filter(Boolean))].sort(), filter.archetype);
+    Object.assign(filter, { result: this.result.value, archetype: this.archetype.value }); // what is no more cannot stay chosen
     this.draw();
   }
 
@@ -111,7 +112,8 @@ class PairsView {
     const left = state.shown.length - drawn.length;
     this.grid.replaceChildren(
       ...[...groups].map(([name, scenarios]) => el("div", { class: "group" }, el("h3", { text: plain(name) }),
-        el("ul", { class: "tiles" }, [...scenarios.values()].map((pairs) => el("li", {}, pairs.map(tile)))))),
+        el("ul", { class: "tiles" }, [...scenarios.values()].map((pairs) => el("li", {},
+          pairs.length > 1 ? el("small", { class: "foreign", title: plain(pairs[0].scenario), text: plain(pairs[0].scenario) }) : null, pairs.map(tile)))))),
       ...(left > 0 ? [el("p", { text: `The grid shows the first ${TILES}; ${plural(left, "pair")} more: narrow the filter to see them.` })] : []));
   }
 
@@ -126,7 +128,7 @@ class PairsView {
 
 function options(select, values, chosen) {
   const known = [...select.options].map((option) => option.value).join("\n");
-  if (known === values.join("\n")) return;
+  if (select.options.length && known === values.join("\n")) return;
   select.replaceChildren(...values.map((value) => el("option", { value, text: value ? words(value) : "any" })));
   select.value = values.includes(chosen) ? chosen : values[0];
 }
@@ -154,7 +156,7 @@ function row(pair) {
   const cell = (text, name = null) => el("td", { class: name, text });
   return el("tr", {}, el("th", { scope: "row" }, el("a", { href: hashOf(pair.id), class: "foreign", text: plain(pair.id) }),
     pair.critical ? el("small", { class: "critical", text: " critical" }) : null),
-    cell(plain(pair.archetype ?? DASH)), el("td", {}, el("span", { class: `chip ${pair.result}`, text: pair.result })),
+    cell(plain(pair.archetype ?? DASH), "foreign"), el("td", {}, el("span", { class: `chip ${pair.result}`, text: pair.result })),
     ...["base", "tuned"].map((arm) => el("td", {}, outcomeChip(pair[arm]))),
     ...["base", "tuned"].map((arm) => cell(pair[arm]?.terminal ? words(pair[arm].terminal) : DASH)),
     ...["turns", "seconds", "completion_tokens"].map((name) => cell(`${number(pair.base?.[name])} → ${number(pair.tuned?.[name])}`, "numbers")));

@@ -29,7 +29,7 @@ function differenceStrip(metric, margin) {
   if (!d) return el("span", { class: "muted", text: "not measured" });
   const kind = direction(metric);
   const label = `${words(metric.name)}: difference ${points(d.estimate)} points, interval ${interval(d.tango)}; ${SAID[kind]}`;
-  const rules = [[0, "zero"], ...(margin ? [[-margin, "margin"]] : [])];
+  const rules = [[-1, "end"], [1, "end"], [0, "zero"], ...(margin ? [[-margin, "margin"]] : [])];
   return strip([-1, 1], { bars: [[...d.tango, kind]], dots: [[d.estimate, kind]], rules }, label);
 }
 
@@ -39,12 +39,22 @@ function rateStrip(name, base, tuned) {
   const label = `${words(name)}: ${both.map(([rate, arm]) => `${arm} ${fraction(rate)}`).join(", ")}`;
   return strip([0, 1], {
     bars: both.map(([rate, arm]) => [...rate.wilson, arm]), dots: both.map(([rate, arm]) => [rate.rate, arm]),
+    rules: [0, 0.5, 1].map((share) => [share, "end"]),
   }, label);
+}
+
+/** A column's head with the marks of its scale: both ends and the middle. */
+function scaled(title, ...marks) {
+  return [title, el("span", { class: "scale" }, marks.map((mark) => el("span", { text: mark })))];
+}
+
+function ratesHead() {
+  return scaled("rates ", "0 ", "50 ", "100 %");
 }
 
 /** The forest plot: a row for every metric, with its numbers. */
 function forest(report) {
-  const head = ["metric", "base → tuned", "rates, 0 to 100 %", "difference in points", "−100 to +100", "p", "won : lost", "tuned wins more"];
+  const head = ["metric", "base → tuned", ratesHead(), "difference in points", scaled("tuned minus base ", "−100 ", "0 ", "+100"), "p", "won : lost", "tuned wins more"];
   const rows = report.metrics.map((metric) => {
     const d = metric.difference;
     const [won, lost] = metric.better === "lower"
@@ -111,7 +121,7 @@ class Breakdown {
       el("td", { class: "numbers", text: `${row.pairs[won]} : ${row.pairs[lost]}` })));
     const caption = `${words(metric.name)} by ${words(this.axis.value)}`;
     const clustered = (metric.clustered ?? []).filter((one) => one.by === "scenario" || this.axis.value === "archetype");
-    this.body.replaceChildren(table("forest", caption, ["kind", "base → tuned", "rates, 0 to 100 %", "won : lost"], rows),
+    this.body.replaceChildren(table("forest", caption, ["kind", "base → tuned", ratesHead(), "won : lost"], rows),
       ...clustered.map((one) => el("p", { class: "muted", text:
         `Clustered by ${one.by} (${plural(one.clusters, "cluster")}): ${words(one.conclusion)}; ${plain(one.reason)}.` })));
   }
@@ -121,5 +131,5 @@ class Breakdown {
 function table(name, caption, head, rows) {
   return el("div", { class: "sideways", tabindex: 0, role: "region", "aria-label": caption },
     el("table", { class: name }, el("caption", { text: caption }),
-      el("thead", {}, el("tr", {}, head.map((text) => el("th", { scope: "col", text })))), el("tbody", {}, rows)));
+      el("thead", {}, el("tr", {}, head.map((title) => el("th", { scope: "col" }, title)))), el("tbody", {}, rows)));
 }

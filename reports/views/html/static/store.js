@@ -51,8 +51,16 @@ function pairId(pair) {
 /** Take in a report: the pairs get what the table sorts and filters by. */
 function accept(report) {
   state.report = report;
-  state.pairs = report.pairs.map((pair) => ({ ...pair, id: pairId(pair), haystack: haystack(pair) }));
+  const named = report.pairs.map((pair) => ({ ...pair, result: resultOf(pair) }));
+  state.pairs = named.map((pair) => ({ ...pair, id: pairId(pair), haystack: haystack(pair) }));
   state.byId = new Map(state.pairs.map((pair) => [pair.id, pair]));
+}
+
+/** A pair's result; one that only lacks a trial is missing, which the report counts as invalid. */
+function resultOf(pair) {
+  const trials = [pair.base, pair.tuned];
+  const lacks = trials.includes(null) && trials.every((trial) => trial?.outcome !== "INVALID");
+  return pair.result === "invalid" && lacks ? "missing" : pair.result;
 }
 
 function haystack(pair) {

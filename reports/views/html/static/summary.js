@@ -7,8 +7,9 @@ const PLAYERS = { always_exit: "exits at once", always_panic: "panics at once", 
 
 function verdict(report) {
   const { pairwise } = report;
-  const unneeded = state.pairs.filter((pair) => pair.result === "stopped").length;
-  const counts = [...["wins", "losses", "ties", "invalid"].map((name) => [name, pairwise[name]]), ...(unneeded ? [["not needed", unneeded]] : [])];
+  const [missing, unneeded] = ["missing", "stopped"].map((result) => state.pairs.filter((pair) => pair.result === result).length);
+  const counts = [...["wins", "losses", "ties"].map((name) => [name, pairwise[name]]), ["invalid", pairwise.invalid - missing],
+    ...[["missing", missing], ["not needed", unneeded]].filter(([, count]) => count)];
   return el("section", { class: `verdict ${report.gate_result}`, "aria-labelledby": "decision" },
     el("h2", { id: "decision" }, el("span", { class: "badge", text: VERDICTS[report.gate_result] ?? words(report.gate_result) }), " ",
       ADVICE[report.promotion_recommendation] ?? words(report.promotion_recommendation)),
