@@ -68,7 +68,8 @@ def cached(suite: str) -> CalibrationFile | None:
         found = read_calibration(_folder(suite))
     except BadInputError:
         return None
-    return found if found is not None and found.suite == suite else None
+    whole = found is not None and found.suite == suite and tuple(row.player for row in found.rows) == PLAYERS
+    return found if whole else None
 
 
 def calibrate(

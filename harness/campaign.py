@@ -7,10 +7,11 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from time import monotonic
 
+from harness.attempts import open_attempts
 from harness.errors import InfrastructureError, ParityError
 from harness.sandbox.protocol import Engine, Limits
 from harness.session import Model, SessionLimits
@@ -53,7 +54,8 @@ def grid(campaign: Campaign, finished: Iterable[TrialRecord] = ()) -> tuple[Tria
     Of a campaign that runs `apart`, all base trials come first, then all tuned ones. One that may stop early goes
     through its scenarios in the preset order, all repeats of one before the next.
     A finished trial is not run again. An INVALID one is, together with its other arm (so that both
-    arms of a pair meet the same conditions), while attempts are left.
+    arms of a pair meet the same conditions), while attempts are left; what was interrupted between
+    the two arms goes on with the second one.
     """
     return _apart(campaign, [plan for pair in _open_pairs(campaign, finished) for plan in pair])
 
@@ -81,7 +83,8 @@ def _open_pairs(campaign: Campaign, finished: Iterable[TrialRecord]) -> Iterator
         arms = list(Arm)
         random.Random(seed).shuffle(arms)  # noqa: S311 - an order, not a secret
         pair = [_plan(campaign, loaded, arm, repeat, seed) for arm in arms]
-        if plans := _unfinished(campaign, pair, latest):
+        attempts = open_attempts([latest.get(plan.key) for plan in pair], campaign.attempts)
+        if plans := [replace(plan, attempt=k) for plan, k in zip(pair, attempts, strict=True) if k is not None]:
             yield plans
 
 
@@ -112,35 +115,18 @@ def _stages(campaign: Campaign, plans: Sequence[TrialPlan]) -> list[Sequence[Tri
     return [stage for stage in arms if stage]
 
 
-def _plan(campaign: Campaign, loaded: LoadedScenario, arm: Arm, repeat: int, seed: int, attempt: int = 1) -> TrialPlan:
+def _plan(campaign: Campaign, loaded: LoadedScenario, arm: Arm, repeat: int, seed: int) -> TrialPlan:
     return TrialPlan(
         scenario=loaded,
         arm=arm,
         repeat=repeat,
-        attempt=attempt,
+        attempt=1,
         seed=seed,
         model=campaign.models[arm],
         limits=campaign.limits,
         container=campaign.container,
         control_tokens=campaign.control_tokens,
     )
-
-
-def _unfinished(
-    campaign: Campaign, pair: Sequence[TrialPlan], latest: Mapping[TrialKey, TrialRecord]
-) -> list[TrialPlan]:
-    records = [latest.get(plan.key) for plan in pair]
-    retry = any(_worth_retrying(campaign, record) for record in records)
-    plans = []
-    for plan, record in zip(pair, records, strict=True):
-        if record is None or retry:
-            attempt = 1 if record is None else record.attempt + 1
-            plans.append(_plan(campaign, plan.scenario, plan.arm, plan.repeat, plan.seed, attempt))
-    return plans
-
-
-def _worth_retrying(campaign: Campaign, record: TrialRecord | None) -> bool:
-    return record is not None and record.outcome is Outcome.INVALID and record.attempt < campaign.attempts
 
 
 class Breaker:
@@ -193,27 +179,23 @@ def run_campaign(
     breaker = Breaker(limit=2 * campaign.concurrency + 2)
     referee = _Referee(campaign, store, latest)
     pool = ThreadPoolExecutor(max_workers=campaign.concurrency, thread_name_prefix="trial")
+    runner = _Runner(
+        pool=pool,
+        engine=engine,
+        models=models,
+        store=store,
+        stop=stop,
+        decided=referee.decided,
+        at_once=campaign.concurrency if campaign.stop_rule else campaign.size,
+    )
     try:
-        while not (stop.is_set() or referee.decided.is_set()):
-            plans = _round(campaign, latest.values())
-            if not plans:
-                break
-            referee.busy = {plan.key for plan in plans}
-            rounds = _Round(
-                pool=pool,
-                engine=engine,
-                models=models,
-                store=store,
-                stop=stop,
-                decided=referee.decided,
-                at_once=campaign.concurrency if campaign.stop_rule else len(plans),
-            )
-            for record in chain.from_iterable(rounds.run(stage) for stage in _stages(campaign, plans)):
+        while not (stop.is_set() or referee.decided.is_set()) and (plans := _round(campaign, latest.values())):
+            for record in chain.from_iterable(runner.run(stage) for stage in _stages(campaign, plans)):
                 store.append_trial(record)
                 latest[record.key] = record
                 on_record(record)
                 breaker.note(record)
-                referee.note(record)
+                referee.look()
     except BaseException:
         stop.set()  # what still runs loses its container and its endpoint when the caller unwinds
         pool.shutdown(wait=False, cancel_futures=True)
@@ -226,17 +208,12 @@ class _Referee:
 
     def __init__(self, campaign: Campaign, store: RunStore, latest: Mapping[TrialKey, TrialRecord]) -> None:
         self.decided = threading.Event()
-        self.busy: set[TrialKey] = set()  # trials of this round that have no record of it yet
         self._watch, self._store, self._latest = _watch(campaign), store, latest
-        self._look()
+        self.look()
 
-    def note(self, record: TrialRecord) -> None:
-        """A trial of this round has its record."""
-        self.busy.discard(record.key)
-        self._look()
-
-    def _look(self) -> None:
-        if self._watch is None or self.decided.is_set() or not self._watch.look(self._latest, self.busy):
+    def look(self) -> None:
+        """Take the records of by now into account."""
+        if self._watch is None or self.decided.is_set() or not self._watch.look(self._latest):
             return
         self.decided.set()
         told = self._watch.told()
@@ -253,7 +230,7 @@ class _Referee:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Round:
+class _Runner:
     """Runs plans side by side and yields their records as they come."""
 
     pool: ThreadPoolExecutor

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
+from harness.attempts import open_attempts
 from harness.errors import BadInputError
 from harness.store import StopRule
-from harness.values import Arm, Outcome, TrialKey, TrialRecord
+from harness.values import Arm, TrialKey, TrialRecord
 from reports.pairing import pair_up
 from reports.policy import Claim, Policy
 from reports.sequential import Decided, Rule, Stopping, preset_order
@@ -59,7 +60,7 @@ def _undecided(policy: Policy, why: str) -> BadInputError:
 class Watch:
     """Follows a campaign's records for the stopping rule: complete scenarios of the preset order, none before its turn.
 
-    A scenario is complete once both arms of all its repeats have a record that will not be tried again.
+    A scenario is complete once no arm of any of its repeats has an attempt before it.
     """
 
     def __init__(self, rule: StopRule, *, repeats: int, attempts: int) -> None:
@@ -67,10 +68,10 @@ class Watch:
         self._order, self._repeats, self._attempts = rule.order, repeats, attempts
         self._next = 0
 
-    def look(self, latest: Mapping[TrialKey, TrialRecord], busy: Collection[TrialKey] = ()) -> Decided | None:
-        """The decision that the last records of the trials come to; `busy` trials are about to have another one."""
+    def look(self, latest: Mapping[TrialKey, TrialRecord]) -> Decided | None:
+        """The decision that the last records of the trials come to."""
         while self._rule.decision is None and self._next < len(self._order):
-            records = self._complete(self._order[self._next], latest, busy)
+            records = self._complete(self._order[self._next], latest)
             if not records:
                 break
             self._rule.add(pair_up(records)[0])
@@ -81,18 +82,11 @@ class Watch:
         """What the rule says now, for the audit log."""
         return self._rule.told()
 
-    def _complete(
-        self, scenario: str, latest: Mapping[TrialKey, TrialRecord], busy: Collection[TrialKey]
-    ) -> list[TrialRecord]:
-        records = []
+    def _complete(self, scenario: str, latest: Mapping[TrialKey, TrialRecord]) -> list[TrialRecord]:
+        records: list[TrialRecord] = []
         for repeat in range(self._repeats):
-            for arm in Arm:
-                key = TrialKey(scenario=scenario, arm=arm, repeat=repeat)
-                record = latest.get(key)
-                if record is None or key in busy or self._is_tried_again(record):
-                    return []
-                records.append(record)
+            pair = [latest.get(TrialKey(scenario=scenario, arm=arm, repeat=repeat)) for arm in Arm]
+            if any(open_attempts(pair, self._attempts)):
+                return []
+            records += [record for record in pair if record]
         return records
-
-    def _is_tried_again(self, record: TrialRecord) -> bool:
-        return record.outcome is Outcome.INVALID and record.attempt < self._attempts

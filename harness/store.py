@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from io import FileIO
 from pathlib import Path
 from typing import IO, Literal, TypeVar
 
@@ -141,6 +142,21 @@ def _unwritable(path: Path, error: OSError) -> StoreError:
     return StoreError(f"cannot write {path}: {error.strerror or error}", hint="free some space or choose another --out")
 
 
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def _write(stream: FileIO, data: bytes) -> None:
+    """Write all of it, with no buffer that a later close would have to empty onto a full disk."""
+    left = memoryview(data)
+    while left:
+        left = left[stream.write(left) :]
+
+
 class RunStore:
     """The one writer of a run directory; holds its lock until closed. Thread-safe."""
 
@@ -149,11 +165,9 @@ class RunStore:
         self.manifest = manifest
         self._lock = lock
         self._mutex = threading.Lock()
-        try:
+        with _writing(path):
             self._trials = _open_to_append(path / TRIALS)
             self._audit = _open_to_append(path / AUDIT)
-        except OSError as error:
-            raise _unwritable(path, error) from error
 
     def append_trial(self, record: TrialRecord) -> None:
         """Append one record; when this returns, it is on disk."""
@@ -164,26 +178,26 @@ class RunStore:
         line = json.dumps({"at": now(), "event": event, **facts}, ensure_ascii=True)
         self._append(self._audit, line.encode(), path=self.path / AUDIT)
 
-    def _append(self, stream: IO[bytes], line: bytes, *, path: Path) -> None:
-        try:
-            with self._mutex:
-                stream.write(line + b"\n")
-                stream.flush()
+    def _append(self, stream: FileIO, line: bytes, *, path: Path) -> None:
+        with self._mutex, _writing(path):
+            end = stream.seek(0, os.SEEK_END)
+            try:
+                _write(stream, line + b"\n")
                 os.fsync(stream.fileno())
-        except OSError as error:
-            raise _unwritable(path, error) from error
+            except OSError:
+                stream.truncate(end)  # half a line is no record, and must not become half of the next one
+                raise
 
     @contextmanager
     def session(self, key: TrialKey, attempt: int) -> Iterator[SessionWriter]:
         """Files for one trial's session: turns as JSON lines, and a path for its cast."""
         stem = session_stem(key, attempt)
         folder = self.path / "sessions"
-        try:
+        with _writing(folder / stem):
             folder.mkdir(exist_ok=True)
-            with (folder / f"{stem}.jsonl").open("wb") as stream:
-                yield SessionWriter(stream=stream, cast=folder / f"{stem}.cast")
-        except OSError as error:
-            raise _unwritable(folder / stem, error) from error
+            stream = (folder / f"{stem}.jsonl").open("wb", buffering=0)
+        with stream:
+            yield SessionWriter(stream=stream, path=folder / f"{stem}.jsonl", cast=folder / f"{stem}.cast")
 
     def close(self) -> None:
         """Give the directory back."""
@@ -193,9 +207,10 @@ class RunStore:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionWriter:
-    """Writes a session turn by turn, each flushed before the next begins."""
+    """Writes a session turn by turn, each before the next begins; StoreError where that cannot be done."""
 
-    stream: IO[bytes]
+    stream: FileIO
+    path: Path
     cast: Path
 
     def opening(self, messages: tuple[Message, ...]) -> None:
@@ -211,8 +226,8 @@ class SessionWriter:
         self._write("end", _END.dump_json(end))
 
     def _write(self, kind: str, body: bytes) -> None:
-        self.stream.write(b'{"type":"%s","value":%s}\n' % (kind.encode(), body))
-        self.stream.flush()
+        with _writing(self.path):
+            _write(self.stream, b'{"type":"%s","value":%s}\n' % (kind.encode(), body))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,11 +246,18 @@ def session_stem(key: TrialKey, attempt: int) -> str:
 
 
 def must_be_new(path: Path) -> None:
-    """Refuse a directory that holds something; BadInputError says what to do instead."""
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise BadInputError(
-            f"{path} exists and is not empty", hint="name another --out, or finish that run with `evalh resume`"
-        )
+    """Refuse a directory that holds something or cannot be made; BadInputError says what to do instead."""
+    try:
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise BadInputError(
+                f"{path} exists and is not empty", hint="name another --out, or finish that run with `evalh resume`"
+            )
+        nearest = next(place for place in (path, *path.absolute().parents) if place.exists())
+        usable = nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK)
+    except OSError as error:
+        raise BadInputError(f"cannot use {path}: {error.strerror}", hint="name another --out") from error
+    if not usable:
+        raise BadInputError(f"cannot make {path}: nothing can be written into {nearest}", hint="name another --out")
 
 
 def create(path: Path, manifest: RunManifest) -> RunStore:
@@ -246,12 +268,10 @@ def create(path: Path, manifest: RunManifest) -> RunStore:
         StoreError: it cannot be written.
     """
     must_be_new(path)
-    try:
+    with _writing(path):
         (path / "logs").mkdir(parents=True, exist_ok=True)
         lock = _locked(path)
-        write_atomically(path / MANIFEST, manifest.model_dump_json(indent=2) + "\n")
-    except OSError as error:
-        raise _unwritable(path, error) from error
+    write_atomically(path / MANIFEST, manifest.model_dump_json(indent=2) + "\n")
     return RunStore(path, manifest, lock)
 
 
@@ -260,9 +280,12 @@ def reopen(path: Path) -> RunStore:
 
     Raises:
         BadInputError: it is no run directory, or another process is running it.
+        StoreError: it cannot be written.
     """
     manifest = read_manifest(path)
-    return RunStore(path, manifest, _locked(path))
+    with _writing(path):
+        lock = _locked(path)
+    return RunStore(path, manifest, lock)
 
 
 def _locked(path: Path) -> IO[bytes]:
@@ -275,15 +298,14 @@ def _locked(path: Path) -> IO[bytes]:
     return lock
 
 
-def _open_to_append(path: Path) -> IO[bytes]:
+def _open_to_append(path: Path) -> FileIO:
     """Open for appending, cutting off a last line that a crash left unfinished (it never counted)."""
-    stream = path.open("ab+")
+    stream = path.open("ab+", buffering=0)
     size = stream.seek(0, os.SEEK_END)
     stream.seek(0)
-    whole = stream.read().rfind(b"\n") + 1
+    whole = stream.readall().rfind(b"\n") + 1
     if whole < size:
         stream.truncate(whole)
-    stream.seek(0, os.SEEK_END)
     return stream
 
 

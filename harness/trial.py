@@ -11,7 +11,7 @@ from pathlib import Path
 from time import monotonic
 
 import checkers
-from harness.errors import EndpointError, EvalhError, InfrastructureError
+from harness.errors import EndpointError, EvalhError, StoreError
 from harness.parity.tally import tally
 from harness.sandbox.protocol import Engine, Limits, PlacedFile, Sandbox, SandboxSpec
 from harness.session import SEEDS, Model, Observers, SessionLimits, run_session
@@ -189,8 +189,8 @@ def play(plan: TrialPlan, engine: Engine, model: Model, writer: SessionWriter | 
     failure: Failure | None = None
     try:
         session, judgement = hold_session(plan, engine, model, writer)
-    except InfrastructureError as error:
-        failure = Failure(address=error.address, message=str(error))
+    except StoreError:
+        raise
     except EvalhError as error:
         failure = Failure(address=error.address, message=str(error))
     except Exception as error:  # noqa: BLE001 - a bug of ours must not end the grid, and is not the model's fault

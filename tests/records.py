@@ -33,19 +33,7 @@ def record(
         terminal=Terminal.EXIT if valid else None,
         exit_status=0 if valid else None,
         panic_reason="",
-        metrics=Metrics(
-            any_command=success,
-            first_command_turn=1 if success else None,
-            clean=success,
-            operate=success,
-            command_mode=success,
-            terminated=success,
-            right_terminal=success,
-            false_panic=False if valid else None,
-            directives_retrieved=success,
-            task=success,
-            success=success,
-        ),
+        metrics=_metrics(success=success),
         checks=(),
         failure=None if valid else Failure(address="sandbox", message="the engine is gone"),
         turns=3 if valid else 0,
@@ -55,6 +43,22 @@ def record(
         seconds=1.5,
         engine="crun",
         parity=compared(3) if valid else None,
+    )
+
+
+def _metrics(*, success: bool | None) -> Metrics:
+    return Metrics(
+        any_command=success,
+        first_command_turn=1 if success else None,
+        clean=success,
+        operate=success,
+        command_mode=success,
+        terminated=success,
+        right_terminal=success,
+        false_panic=None if success is None else False,
+        directives_retrieved=success,
+        task=success,
+        success=success,
     )
 
 

@@ -16,7 +16,7 @@ from harness.cli.stage import Stage
 from harness.parity.view import ServerView
 from harness.parity.watch import watched
 from harness.session import Model, SessionLimits
-from harness.values import Arm, TrialRecord
+from harness.values import Arm
 
 
 def campaign(prepared: Prepared, *, apart: bool = False, stop_rule: store.StopRule | None = None) -> Campaign:
@@ -56,7 +56,7 @@ def perform(prepared: Prepared, stage: Stage, run: store.RunStore, console: Cons
     sizes = {arm: plan.size // len(Arm) for arm in Arm}
     run.audit("run_started", finished=len(finished), engine=stage.engine.name)
     try:
-        with live(console, sizes, _latest(finished)) as heard:
+        with live(console, sizes, finished) as heard:
             run_campaign(plan, stage.engine, models, run, finished=finished, on_record=heard, stop=stop)
     except KeyboardInterrupt:
         run.audit("run_interrupted")
@@ -70,7 +70,3 @@ def _model(stage: Stage, name: str, sampled: Sampled, settings: RunSettings) -> 
     if stage.evidence.scripted:
         return model
     return watched(model, stage.evidence.contract, ServerView(stage.endpoint, name), mode=settings.parity)
-
-
-def _latest(records: tuple[TrialRecord, ...]) -> tuple[TrialRecord, ...]:
-    return tuple({record.key: record for record in records}.values())

@@ -16,6 +16,7 @@ from harness.cli.settings import RunSettings
 from harness.cli.stage import Stage
 from harness.session import CONTRACT_VERSION
 from harness.values import Terminal
+from reports.policy import SHIPPED
 from scenarios import LoadedScenario
 
 PACKAGES = ("evalh", "torch", "transformers", "peft", "openai", "docker", "pexpect", "pydantic", "scipy")
@@ -77,8 +78,8 @@ def _scenario(loaded: LoadedScenario) -> store.ScenarioRef:
 def _portable(settings: RunSettings, engine: str) -> dict[str, str | int | float | bool | None]:
     """The settings as `evalh resume` needs them: from any directory, and on the engine that was chosen."""
     values: dict[str, str | int | float | bool | None] = settings.model_dump(mode="json")
-    for name in ("adapter", "base", "tokenizer", "scenarios"):
-        if values[name] is not None:
+    for name in ("adapter", "base", "tokenizer", "scenarios", "gate"):
+        if values[name] not in {None, *SHIPPED}:
             values[name] = str(Path(str(values[name])).expanduser().resolve())
     return {**values, "engine": engine, "out": None}
 

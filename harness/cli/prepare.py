@@ -71,7 +71,8 @@ def choose_scenarios(settings: RunSettings) -> tuple[LoadedScenario, ...]:
 def run_directory(settings: RunSettings) -> Path:
     """Where the run goes: --out, or runs/<time>-<name>."""
     if settings.out:
-        return Path(settings.out).expanduser()
+        given = Path(settings.out).expanduser()
+        return given if given.name.strip(".") else given.resolve()  # a run is called by its directory's name
     name = Path(settings.adapter).name if settings.adapter else str(settings.tuned_model).replace("/", "_")
     stem = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{name or 'run'}"
     path, count = Path("runs") / stem, 1

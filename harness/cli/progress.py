@@ -10,7 +10,7 @@ from typing import Protocol
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from harness.values import Arm, Outcome, TrialRecord
+from harness.values import Arm, Outcome, TrialKey, TrialRecord
 
 
 class Listener(Protocol):
@@ -23,12 +23,10 @@ class Listener(Protocol):
 
 @contextmanager
 def live(console: Console, sizes: dict[Arm, int], done: tuple[TrialRecord, ...] = ()) -> Iterator[Listener]:
-    """A listener that shows how far each arm has come, counting the trials done before."""
-    tallies: dict[Arm, Counter[Outcome]] = {arm: Counter() for arm in Arm}
-    for record in done:
-        tallies[record.arm][record.outcome] += 1
+    """A listener that shows how far each arm has come, counting the trials done before, and none twice."""
+    latest = {record.key: record for record in done}
     if not console.is_terminal:
-        yield _plain(console, sizes, tallies)
+        yield _plain(console, sizes, latest)
         return
     columns = (
         TextColumn("{task.description:6}"),
@@ -40,25 +38,25 @@ def live(console: Console, sizes: dict[Arm, int], done: tuple[TrialRecord, ...] 
     with Progress(*columns, console=console, transient=True) as progress:
         tasks = {
             arm: progress.add_task(
-                arm.value, total=sizes[arm], completed=tallies[arm].total(), tally=_tally(tallies[arm])
+                arm.value, total=sizes[arm], completed=_tally(latest, arm).total(), tally=_said(_tally(latest, arm))
             )
             for arm in Arm
         }
 
         def heard(record: TrialRecord) -> None:
-            tallies[record.arm][record.outcome] += 1
-            progress.update(tasks[record.arm], completed=tallies[record.arm].total(), tally=_tally(tallies[record.arm]))
+            latest[record.key] = record
+            tally = _tally(latest, record.arm)
+            progress.update(tasks[record.arm], completed=tally.total(), tally=_said(tally))
 
         yield heard
 
 
-def _plain(console: Console, sizes: dict[Arm, int], tallies: dict[Arm, Counter[Outcome]]) -> Listener:
+def _plain(console: Console, sizes: dict[Arm, int], latest: dict[TrialKey, TrialRecord]) -> Listener:
     def heard(record: TrialRecord) -> None:
-        tallies[record.arm][record.outcome] += 1
-        count = sum(tally.total() for tally in tallies.values())
+        latest[record.key] = record
         end = record.terminal.value if record.terminal else "-"
         console.print(
-            f"[{count}/{sum(sizes.values())}] {record.key} {record.outcome} {end} "
+            f"[{len(latest)}/{sum(sizes.values())}] {record.key} {record.outcome} {end} "
             f"{record.turns} turns {record.seconds:.1f} s",
             markup=False,
             highlight=False,
@@ -68,5 +66,9 @@ def _plain(console: Console, sizes: dict[Arm, int], tallies: dict[Arm, Counter[O
     return heard
 
 
-def _tally(tally: Counter[Outcome]) -> str:
+def _tally(latest: dict[TrialKey, TrialRecord], arm: Arm) -> Counter[Outcome]:
+    return Counter(record.outcome for record in latest.values() if record.arm is arm)
+
+
+def _said(tally: Counter[Outcome]) -> str:
     return f"{tally[Outcome.PASS]} pass  {tally[Outcome.FAIL]} fail  {tally[Outcome.INVALID]} invalid"

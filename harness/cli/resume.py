@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,13 +40,14 @@ def resume(*, run: Path, concurrency: int | None, as_json: bool) -> None:
     prepared = prepare.prepare(settings, admitted=True)
     same_inputs(found, prepared, run)
     console = Console(stderr=True)
-    if unfinished(launch.campaign(prepared, stop_rule=found.stop_rule), store.read_trials(run)):
-        with stage.staged(prepared, console, run) as running:
-            same_stage(found, running, run)
-            outcome.perform_and_report(prepared, running, store.reopen(run), console)
-    else:
-        console.print(f"there is nothing left to run of {run}", markup=False, highlight=False)
-        outcome.report_only(run)
+    with closing(store.reopen(run)) as run_store:  # before a server starts: its log is the run's
+        if unfinished(launch.campaign(prepared, stop_rule=found.stop_rule), store.read_trials(run)):
+            with stage.staged(prepared, console, run) as running:
+                same_stage(found, running, run)
+                outcome.perform_and_report(prepared, running, run_store, console)
+        else:
+            console.print(f"there is nothing left to run of {run}", markup=False, highlight=False, soft_wrap=True)
+            outcome.report_only(run)
     sys.exit(outcome.conclude(run, policy, as_json=as_json, gated=settings.gate is not None))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os.path
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -79,6 +80,23 @@ class RunSettings(BaseModel):
             raise ValueError(msg)
         return json.dumps(parsed, sort_keys=True, ensure_ascii=False)
 
+    @field_validator("adapter", "base", "scenarios", "tokenizer", "out", "gate")
+    @classmethod
+    def _a_path(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        if not value:
+            msg = "must not be empty"
+            raise ValueError(msg)
+        try:
+            Path(value).expanduser().exists()
+        except RuntimeError as error:
+            msg = "there is no such user"
+            raise ValueError(msg) from error
+        except OSError as error:
+            raise ValueError(error.strerror) from error
+        return value
+
     @property
     def template_variables(self) -> dict[str, object]:
         """The variables for the chat template."""
@@ -112,7 +130,7 @@ def effective(flags: Mapping[str, Value], config: Path | None = None, *, complet
         BadInputError: names the file, key and line, or the flag, and what is wrong with it.
     """
     path = config or CONFIG_FILE
-    if config is not None and not config.is_file():
+    if config is not None and not os.path.isfile(config):  # noqa: PTH113 - Path.is_file() raises for a long name
         raise BadInputError(f"{config}: no such file", hint="give --config an existing TOML file")
     table, text = _read(path) if path.is_file() else ({}, "")
     given = {name: value for name, value in flags.items() if value is not None}

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.cli.prepare import run_directory
 from harness.cli.settings import RunSettings, Value, effective
 from harness.errors import BadInputError
 
@@ -124,6 +125,32 @@ def test_a_mistyped_command_is_one_line_and_exit_code_30(tmp_path: Path, argumen
     assert len(done.stderr.splitlines()) == 1
     assert done.stderr.startswith("evalh: ")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("setting", ["adapter", "base", "scenarios", "tokenizer", "out", "gate"])
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [("x" * 300, "File name too long"), ("~no-such-user/x", "there is no such user"), ("", "must not be empty")],
+)
+def test_a_path_that_can_be_none_is_refused_by_its_flag(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, setting: str, value: str, why: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(BadInputError, match=f"--{setting}: {why}"):
+        effective({"adapter": "a", setting: value})
+
+
+def test_a_settings_file_with_an_impossible_name_is_no_file(tmp_path: Path) -> None:
+    with pytest.raises(BadInputError, match="no such file"):
+        effective({"adapter": "a"}, tmp_path / ("x" * 300))
+
+
+def test_a_run_into_the_working_directory_bears_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    settings = RunSettings.model_validate({"adapter": "a", "out": "."})
+    assert run_directory(settings) == tmp_path / "here"
+    assert run_directory(settings.model_copy(update={"out": "run"})) == Path("run")
 
 
 def test_the_fixed_subsets_are_those_of_the_suite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

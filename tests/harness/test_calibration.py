@@ -72,6 +72,20 @@ def test_every_player_plays_every_scenario_once_and_never_again(played: list[str
     assert len(played) == 2 * len(PLAYERS) * len(SUITE)
 
 
+@pytest.mark.parametrize("damage", ["", "{", "[]", '{"schema_version": 2}', "\x00\xff", "rows"])
+def test_a_kept_calibration_that_is_damaged_or_lacks_players_is_measured_again(
+    played: list[str], tmp_path: Path, damage: str
+) -> None:
+    made = calibrate(SUITE, engine())
+    (kept,) = (tmp_path / "home" / "calibration").rglob(CALIBRATION)
+    whole = kept.read_bytes()
+    without_rows = made.model_copy(update={"rows": made.rows[:-1]}).model_dump_json()
+    kept.write_text(without_rows if damage == "rows" else damage, encoding="latin-1")
+    assert calibrate(SUITE, engine()) == made
+    assert len(played) == 2 * len(PLAYERS) * len(SUITE)
+    assert kept.read_bytes() == whole
+
+
 def test_another_image_another_scenario_or_another_version_of_one_is_another_suite(played: list[str]) -> None:
     changed = (replace(SUITE[0], digest="sha256:other"), *SUITE[1:])
     digests = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -65,6 +65,49 @@ def test_an_invalid_trial_is_run_again_with_its_other_arm_until_its_attempts_are
     assert {(str(plan.key), plan.attempt) for plan in again} == {("errand-note.base.0", 2), ("errand-note.tuned.0", 2)}
     spent = [record("errand-note", Arm.BASE, success=None, attempt=2), record("errand-note", Arm.TUNED, attempt=2)]
     assert grid(_campaign(attempts=2), [*pair, *others, *spent]) == ()
+
+
+def test_a_retry_that_was_interrupted_goes_on_with_the_other_arm_in_the_same_attempt() -> None:
+    others = [record("errand-lost", arm) for arm in Arm]
+    pair = [record("errand-note", Arm.BASE), record("errand-note", Arm.TUNED, success=None), *others]
+    for success in (True, None):
+        cut = [*pair, record("errand-note", Arm.BASE, attempt=2, success=success)]
+        left = grid(_campaign(attempts=2), cut)
+        assert [(str(plan.key), plan.attempt) for plan in left] == [("errand-note.tuned.0", 2)]
+        assert grid(_campaign(attempts=2), [*cut, record("errand-note", Arm.TUNED, attempt=2)]) == ()
+    first = [record("errand-note", Arm.BASE, success=None), *others]
+    assert [(str(plan.key), plan.attempt) for plan in grid(_campaign(attempts=2), first)] == [
+        ("errand-note.tuned.0", 1)
+    ]
+
+
+def test_a_campaign_interrupted_after_any_record_ends_with_the_records_of_one_that_was_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def trial(plan: TrialPlan) -> TrialRecord:
+        broken = plan.arm is Arm.TUNED and (plan.scenario.scenario.id == "errand-lost" or plan.attempt == 1)
+        made = record(plan.scenario.scenario.id, plan.arm, attempt=plan.attempt, success=None if broken else True)
+        return replace(made, seed=plan.seed)
+
+    campaign = _campaign(concurrency=1, attempts=3)
+    _run(campaign, trial, tmp_path / "whole", monkeypatch)
+    whole = store.read_trials(tmp_path / "whole")
+    assert {(each.key.scenario, each.attempt) for each in whole} == {
+        *(("errand-note", k) for k in (1, 2)),
+        *(("errand-lost", k) for k in (1, 2, 3)),
+    }
+    for count in range(len(whole) + 1):
+        rest = _rest(campaign, trial, whole[:count])
+        assert {(each.key, each.attempt) for each in rest} == {(each.key, each.attempt) for each in whole[count:]}
+        assert len(rest) == len(whole) - count
+
+
+def _rest(campaign: Campaign, trial: Trial, finished: Sequence[TrialRecord]) -> list[TrialRecord]:
+    """What is run after these records, round by round."""
+    made: list[TrialRecord] = []
+    while plans := grid(campaign, [*finished, *made]):
+        made += [trial(plan) for plan in plans]
+    return made
 
 
 def test_a_row_of_invalid_trials_ends_the_campaign_and_a_valid_one_breaks_the_row() -> None:

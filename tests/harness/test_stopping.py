@@ -247,14 +247,19 @@ def test_a_run_without_hope_stops_too(tmp_path: Path, monkeypatch: pytest.Monkey
     assert len(done) == 2 * (COUNT - 7)  # with seven scenarios left, e can reach 16 at most
 
 
-def test_a_trial_that_is_about_to_be_run_again_does_not_count_yet() -> None:
+def test_a_pair_that_is_being_run_again_does_not_count_before_both_arms_are_through() -> None:
     rule = StopRule(metric="success", alpha=0.9, order=("a-1", "a-2"))
-    latest = {each.key: each for each in (record("a-1", Arm.BASE, success=False), record("a-1", Arm.TUNED))}
     watch = Watch(rule, repeats=1, attempts=2)
-    watch.look(latest, busy={TrialKey(scenario="a-1", arm=Arm.TUNED, repeat=0)})
-    assert watch.told().after == 0
-    watch.look(latest)
-    assert watch.told().after == 1
+    latest: dict[TrialKey, TrialRecord] = {}
+    for each, after in (
+        (record("a-1", Arm.BASE, success=None), 0),
+        (record("a-1", Arm.TUNED), 0),
+        (record("a-1", Arm.BASE, success=False, attempt=2), 0),
+        (record("a-1", Arm.TUNED, attempt=2), 1),
+    ):
+        latest[each.key] = each
+        watch.look(latest)
+        assert watch.told().after == after
 
 
 def test_the_rule_of_promote_puts_critical_scenarios_first_and_depends_on_the_seed() -> None:

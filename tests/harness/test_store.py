@@ -81,6 +81,14 @@ def test_two_processes_cannot_write_one_run(tmp_path: Path) -> None:
     store.reopen(tmp_path / "run").close()
 
 
+@pytest.mark.parametrize("name", ["x" * 300, "file/run", "file"])
+def test_a_directory_that_cannot_be_made_is_refused_before_anything_is_written(tmp_path: Path, name: str) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(BadInputError, match=r"cannot use|cannot make|is not empty"):
+        store.must_be_new(tmp_path / name)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
 def test_a_directory_that_is_no_run_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(BadInputError, match=r"is not a run directory: .*run_manifest\.json is missing"):
         store.reopen(tmp_path)
@@ -114,13 +122,24 @@ def test_a_run_on_a_full_file_system_ends_with_one_clear_error(tmp_path: Path) -
         from harness import store
         from harness.errors import StoreError
         from tests.records import manifest, record
-        run = store.create(Path(sys.argv[1]) / "run", manifest("stock-01"))
+        path = Path(sys.argv[1]) / "run"
+        ballast = Path(sys.argv[1]) / "ballast"
+        ballast.write_bytes(b"x" * 16384)
+        run = store.create(path, manifest("stock-01"))
         try:
             while True:
                 run.append_trial(record())
         except StoreError as error:
             print(error)
-            print(len(store.read_trials(Path(sys.argv[1]) / "run")))
+            print(len(store.read_trials(path)), (path / store.TRIALS).read_bytes().endswith(b"}\\n"))
+            ballast.unlink()
+            run.append_trial(record("stock-02"))
+        try:
+            while True:
+                run.audit("a note of some length, until nothing fits any more")
+        except StoreError:
+            run.close()
+        print(len(store.read_trials(path)), store.read_trials(path)[-1].scenario)
         """
     )
     script = f"mount -t tmpfs -o size=64k none {tmp_path} && exec {sys.executable} -c '{program}' {tmp_path}"
@@ -131,9 +150,13 @@ def test_a_run_on_a_full_file_system_ends_with_one_clear_error(tmp_path: Path) -
         text=True,
         cwd=Path(__file__).parents[2],
     )
-    message, count = done.stdout.splitlines()
-    assert "No space left on device" in message, done.stderr
+    assert done.returncode == 0, done.stderr
+    message, full, later = done.stdout.splitlines()
+    assert "No space left on device" in message
+    count, whole = full.split()
     assert int(count) > 10
+    assert whole == "True"
+    assert later == f"{int(count) + 1} stock-02"
 
 
 def test_a_session_is_stored_turn_by_turn_and_reads_back_even_when_cut_short(tmp_path: Path) -> None:

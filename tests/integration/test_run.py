@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+import reports
+from harness import store
 from harness.endpoint.scripted import scripted_server
 from harness.store import TRIALS, read_session, read_trials
 from harness.values import Arm, Outcome, Role, Terminal
@@ -162,6 +166,80 @@ def test_an_arm_whose_endpoint_is_broken_is_invalid_with_its_cause_and_never_fai
     assert report["pairwise"]["invalid"] == 2
     assert len(report["exclusions"]) == 2
     assert done.returncode == 40
+
+
+def test_a_run_that_another_process_holds_is_left_alone(tmp_path: Path, any_engine: str) -> None:
+    with scripted_server(script(["exit 0"])) as url:
+        assert evalh(*against(url, any_engine), cwd=tmp_path).returncode == 0
+    report = tmp_path / "run" / "paired_eval_report.json"
+    report.unlink()
+    with closing(store.reopen(tmp_path / "run")):
+        done = evalh("resume", "run", cwd=tmp_path)
+    assert done.returncode == 30
+    assert "run is being run by another process" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert not report.exists()
+    assert evalh("resume", "run", cwd=tmp_path).returncode == 0
+    assert report.exists()
+
+
+def test_a_trial_that_is_run_again_is_not_counted_twice_while_the_run_goes_on(tmp_path: Path, any_engine: str) -> None:
+    refused = {"status": 400, "error": "not today", "times": 1, "text": "exit 0"}
+    with scripted_server(script([refused])) as url:
+        done = evalh(*against(url, any_engine), cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    found = records(tmp_path / "run")
+    assert {(name.split(".")[0], record.attempt) for name, record in found.items()} == {
+        ("errand-note", 2),
+        ("errand-lost", 2),
+    }
+    assert len(read_trials(tmp_path / "run")) == 8
+    counts = [line.split()[0] for line in done.stderr.splitlines() if line.startswith("[")]
+    assert counts == ["[1/4]", "[2/4]", "[3/4]", *["[4/4]"] * 5]
+
+
+def test_a_run_by_a_policy_of_ones_own_is_resumed_and_shown_from_any_directory(tmp_path: Path, any_engine: str) -> None:
+    smoke = Path(reports.__file__).parent / "policies" / "smoke.toml"
+    (tmp_path / "own.toml").write_text(smoke.read_text().replace('name = "smoke"', 'name = "own"'))
+    with scripted_server(script([PROSE])) as url:
+        done = evalh(*against(url, any_engine, "--gate", "own.toml"), cwd=tmp_path)
+        assert done.returncode == 10, done.stderr
+        (tmp_path / "elsewhere").mkdir()
+        again = evalh("resume", "../run", cwd=tmp_path / "elsewhere")
+    assert again.returncode == 10, again.stderr
+    shown = evalh("report", "../run", "--format", "json", cwd=tmp_path / "elsewhere")
+    assert json.loads(shown.stdout)["policy"] == "own"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small tmpfs needs root")
+def test_a_disk_that_fills_up_ends_a_run_with_one_line_and_what_is_finished_is_kept(
+    tmp_path: Path, any_engine: str
+) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=100k", "none", str(disk)], check=True)
+    try:
+        flood = script(["seq 20000", "seq 20000 | sed s/^/x/", "exit 0"], ["seq 20000", "exit 0"])
+        with scripted_server(flood) as url:
+            more = ("--concurrency", "1", "--no-calibration", "--out", "disk/run")
+            done = evalh(*against(url, any_engine, *more), cwd=tmp_path)
+            assert done.returncode == 40, done.stderr
+            assert "Traceback" not in done.stderr
+            assert "No space left on device" in done.stderr.splitlines()[-1]
+            assert "evalh resume disk/run" in done.stderr
+            before = read_trials(disk / "run")
+            assert Outcome.INVALID not in {record.outcome for record in before}
+            subprocess.run(["mount", "-o", "remount,size=32m", str(disk)], check=True)
+            resumed = evalh("resume", "disk/run", cwd=tmp_path)
+            assert resumed.returncode == 0, resumed.stderr
+        after = read_trials(disk / "run")
+        assert after[: len(before)] == before
+        assert {(str(record.key), record.attempt, record.outcome) for record in after} == {
+            (f"{name}.{arm}.0", 1, Outcome.FAIL) for name in ("errand-note", "errand-lost") for arm in Arm
+        }
+        assert len(after) == 4
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
 
 
 def test_a_server_that_is_not_ours_works_with_a_url_and_two_names(tmp_path: Path, engine_name: str) -> None:
