@@ -30,12 +30,17 @@ from reports.schema import (
     ScoringMode,
     TrialSummary,
 )
+from reports.sound import sound
 from reports.steadiness import repeats_section
 
 
 def build_report(records: Iterable[TrialRecord], *, run: RunInfo, policy: Policy) -> Report:
-    """The whole report of one run; it depends on the records, not on their order."""
-    every = tuple(records)
+    """The whole report of one run; it depends on the records, not on their order.
+
+    Raises:
+        BadInputError: a record holds what no run can have written.
+    """
+    every = sound(records)
     kept = sorted(latest(every), key=lambda record: (record.scenario, record.repeat, record.arm))
     rule = run.stop_rule
     pairs, exclusions = pair_up(kept, run.planned, facts=run.scenarios, order=rule.order if rule else ())

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from harness.errors import BadInputError
 from harness.store import write_atomically
+from reports.consistent import contradictions
 from reports.plain import plain
 from reports.policy import str_path
 from reports.schema import Report
@@ -41,12 +42,13 @@ def read_report(path: Path) -> Report:
     """A report from its JSON file; one of schema 1 is brought up to this schema as far as its pairs allow.
 
     Raises:
-        BadInputError: it cannot be read, or is no report of a known schema version; the first wrong key is named.
+        BadInputError: it cannot be read, is no report of a known schema version (the first wrong key is named),
+            or contradicts itself.
     """
     shown = plain(str(path))
     try:
         content = path.read_bytes()
-        return upgraded(content) or Report.model_validate_json(content)
+        report = upgraded(content) or Report.model_validate_json(content, strict=True)
     except OSError as error:
         raise BadInputError(
             f"cannot read {shown}: {error.strerror}", hint="give a run directory or a report"
@@ -57,3 +59,8 @@ def read_report(path: Path) -> Report:
             f"{shown}: {str_path(first['loc'])}: {plain(first['msg'])}",
             hint="this is no report of this schema version; `evalh schema report` prints the schema",
         ) from error
+    for said in contradictions(report):
+        raise BadInputError(
+            f"{shown}: {said}", hint="the report was edited; `evalh report RUN --json` makes it again from the records"
+        )
+    return report

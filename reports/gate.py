@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from harness.errors import InfrastructureError
 from harness.values import Outcome
 from reports.claims import Finding, Status, find, with_holm
+from reports.claims.judged import fits
 from reports.parity import parity_doubts
 from reports.policy import Policy
 from reports.schema import (
@@ -122,10 +123,18 @@ def _guarded(
             f"{percent(broken / count)} of the pairs are INVALID, the policy bears {percent(policy.max_invalid_share)}."
         )
         return _Held(result=GateResult.INCONCLUSIVE, why=why, doubts=told, infrastructure=True)
+    if result is GateResult.PASS and not _about_something(pairs, policy):
+        why = "no critical claim is about any pair of this run."
+        return _Held(result=GateResult.INCONCLUSIVE, why=why, doubts=told)
     if not excluded:
         return _Held(result=result, why=why)
     result, why, doubt = _with_excluded(pairs, policy, result, why)
     return _Held(result=result, why=why, doubts=(*told, doubt))
+
+
+def _about_something(pairs: Sequence[Pair], policy: Policy) -> bool:
+    critical = [claim.subset for claim in policy.claims if claim.tier is Tier.CRITICAL]
+    return any(fits(pair, subset) for subset in critical for pair in pairs)
 
 
 def _find_all(

@@ -27,7 +27,7 @@ def parity_section(kept: Iterable[TrialRecord]) -> ParitySection | None:
     if not trials:
         return None
     tallies = [record.parity for record in trials if record.parity is not None]
-    silent = sum(record.turns for record in trials if record.parity is None)
+    silent = sum(max(0, record.turns - (record.parity.prompts if record.parity else 0)) for record in trials)
     levels = [tally.level for tally in tallies] + ([ParityLevel.NONE] if silent else [])
     prompts, agreed, differed = (
         sum(getattr(tally, name) for tally in tallies) for name in ("prompts", "agreed", "differed")

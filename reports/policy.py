@@ -24,9 +24,9 @@ SHIPPED = ("promote", "regression", "smoke")
 DEFAULT = "promote"
 MAX_BYTES = 64 * 1024
 
-Share = Annotated[float, Field(ge=0, le=1)]
-Inside = Annotated[float, Field(gt=0, lt=1)]
-Above = Annotated[float, Field(gt=0)]
+Share = Annotated[float, Field(ge=0, le=1, strict=True)]  # strict: 0.05 in quotes is no number
+Inside = Annotated[float, Field(gt=0, lt=1, strict=True)]
+Above = Annotated[float, Field(gt=0, strict=True)]
 
 
 class _Part(BaseModel):
@@ -37,7 +37,7 @@ class Subset(_Part):
     """Which scenarios a claim is about; both given: those that fit both."""
 
     archetype: Annotated[str, Field(min_length=1)] | None = None
-    critical: bool | None = None
+    critical: Annotated[bool, Field(strict=True)] | None = None
 
 
 class Claim(_Part):
@@ -46,7 +46,7 @@ class Claim(_Part):
     metric: str
     kind: ClaimKind
     tier: Tier = Tier.CRITICAL
-    alpha: Annotated[float, Field(gt=0, lt=0.5)] | None = None
+    alpha: Annotated[float, Field(gt=0, lt=0.5, strict=True)] | None = None
     margin: Inside | None = None
     minimum_effect: Inside | None = None
     threshold: Above | None = None
@@ -123,6 +123,15 @@ class Policy(_Part):
             raise ValueError(msg)
         return self
 
+    @model_validator(mode="after")
+    def _says_nothing_twice(self) -> Self:
+        said = [claim.model_copy(update={"tier": Tier.CRITICAL}) for claim in self.claims]
+        for number, claim in enumerate(said):
+            if claim in said[:number]:
+                msg = f"claims[{number}] says the same as claims[{said.index(claim)}]"
+                raise ValueError(msg)
+        return self
+
 
 def load_policy(name: str = DEFAULT) -> Policy:
     """A shipped policy by its name, or the one in the TOML file `name`.
@@ -155,7 +164,7 @@ def _parse(content: bytes, where: str) -> Policy:
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise BadInputError(f"{where}: not TOML: {plain(str(error))}", hint=hint) from error
     except ValidationError as error:
-        found = error.errors()
+        found = [e for e in error.errors() if len(e["loc"]) != 1 or e["type"] != "too_short"] or error.errors()
         problems = (_problem(str_path(e["loc"]), e["msg"], e["type"]) for e in found)
         line = _line(text, found[0]["loc"])
         hint = f"line {line}; {hint}" if line else hint

@@ -12,6 +12,7 @@ from pydantic import Field
 
 from harness.values import Metrics, Outcome, ParityLevel, Terminal
 from reports.schema_numbers import (
+    LARGEST,
     ArchetypeRow,
     ArmRepeats,
     AxisRow,
@@ -32,6 +33,7 @@ from reports.schema_numbers import (
     Probability,
     Rate,
     Repeats,
+    Whole,
     WinOdds,
 )
 from reports.words import ClaimKind, Status, Tier
@@ -184,11 +186,11 @@ class TrialSummary(Part):
     terminal: Terminal | None
     exit_status: int | None
     panic_reason: str
-    attempt: int
-    turns: int
-    seconds: float
-    prompt_tokens: int | None
-    completion_tokens: int | None
+    attempt: Annotated[int, Field(ge=1, le=LARGEST)]
+    turns: Whole
+    seconds: Annotated[float, Field(ge=0, le=LARGEST)]
+    prompt_tokens: Whole | None
+    completion_tokens: Whole | None
     failed_part: str | None = Field(description="where an INVALID trial failed: sandbox, endpoint, checker, ...")
     metrics: Metrics
     seed: int | None = None

@@ -9,7 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 Limits = tuple[float, float]  # [low, high], at `run.level`
+LARGEST = 2**53 - 1  # every JSON reader holds a whole number up to this one exactly
 Count = Annotated[int, Field(ge=0)]
+Whole = Annotated[int, Field(ge=0, le=LARGEST)]  # of one trial: what sums and medians are made of
 NotNegative = Annotated[float, Field(ge=0)]
 
 

@@ -24,7 +24,7 @@ def upgraded(content: bytes) -> Report | None:
         return None
     if not isinstance(fields, dict) or fields.get("schema_version") != OLD_VERSION:
         return None
-    report = Report.model_validate_json(json.dumps({**fields, "schema_version": SCHEMA_VERSION}))
+    report = Report.model_validate_json(json.dumps({**fields, "schema_version": SCHEMA_VERSION}), strict=True)
     valid = valid_of(report.pairs)
     return report.model_copy(
         update={

@@ -25,7 +25,7 @@ def gate(*, run_or_report: Path, policy: str | None, as_json: bool) -> NoReturn:
     0 promote, 10 inconclusive, 20 gate failed, 30 bad input, 40 infrastructure. The policy is `promote`
     unless another is named. The decision is computed from the pairs; what the report says of itself is not trusted.
     """
-    chosen = reports.load_policy(policy or reports.DEFAULT_POLICY)
+    chosen = reports.load_policy(reports.DEFAULT_POLICY if policy is None else policy)
     decision = reports.gate(_report_at(run_or_report, chosen), chosen)
     show(json.dumps(reports.decision_json(decision), indent=2) if as_json else reports.render_decision(decision))
     sys.exit(decision.exit_code)

@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 import reports
-from harness.errors import BadInputError
+from harness.errors import BadInputError, StoreError
 from harness.store import read_manifest, read_trials
 from harness.values import Arm
 
@@ -59,7 +59,7 @@ def report(
     arms = (Arm(arm),) if arm else tuple(Arm)
     if arm and wanted is not Form.NEMO:
         raise BadInputError(f"--arm is for --format nemo, not for {wanted}", hint="every other form shows both arms")
-    made = reports.rebuild_report(run, reports.load_policy(policy) if policy else None)
+    made = reports.rebuild_report(run, reports.load_policy(policy) if policy is not None else None)
     if summary:
         append_summary(made)
         if form is None and output is None:
@@ -109,7 +109,10 @@ def _records(form: Form, run: Path, made: reports.Report, arms: Sequence[Arm]) -
 def _nemo_folder(run: Path, made: reports.Report, folder: Path, arms: Sequence[Arm]) -> None:
     from reports.export.nemo import write_nemo  # only this form needs it
 
-    write_nemo(folder, read_trials(run), made, arms)
+    try:
+        write_nemo(folder, read_trials(run), made, arms)
+    except StoreError as error:
+        raise BadInputError(error.message, hint="the folder of -o must be writable, or not there yet") from error
     _say_invalid(made, arms, "in excluded.jsonl, since NeMo knows no INVALID")
     click.echo(" ".join(str(folder / arm / "results.jsonl") for arm in arms))
 

@@ -21,10 +21,6 @@ class Side:
     manifest: RunManifest | None
     from_records: bool
 
-    def version_of(self, scenario: str) -> str | None:
-        """The digest of the version of a scenario that this run ran; None where nothing tells."""
-        return next((pair.scenario_digest for pair in self.report.pairs if pair.scenario == scenario), None)
-
 
 def read_side(path: Path) -> Side:
     """A run directory (its report is made again from the records), or a report file.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from reports.wording import plural
@@ -32,13 +32,18 @@ def folded(title: str, noun: str, lines: Iterable[str]) -> Block:
 def fit(blocks: Iterable[Block], max_bytes: int) -> str:
     """The blocks in their order, in at most `max_bytes` bytes of UTF-8; empty blocks are no loss.
 
-    A block is cut behind its last line that fits; one of which no line fits is named at the end.
+    The first is there whole, or nothing is. Every other is cut behind its last line that fits; one of
+    which no line fits is named at the end.
     """
-    room = max_bytes - TAIL
-    parts, missing = list[str](), list[str]()
-    for block in blocks:
-        if not block.lines:
-            continue
+    filled = [block for block in blocks if block.lines]
+    if not filled:
+        return ""
+    whole = _text(filled[0], filled[0].lines)
+    room = max_bytes - TAIL - len(whole.encode())
+    if room < 0:
+        return ""
+    parts, missing = [whole], list[str]()
+    for block in filled[1:]:
         text = _cut(block, room)
         if text is None:
             missing.append(block.title)
@@ -47,8 +52,7 @@ def fit(blocks: Iterable[Block], max_bytes: int) -> str:
             room -= len(text.encode())
     if missing:
         parts.append(f"\nLeft out for size: {', '.join(missing)}.\n"[:TAIL])
-    whole = "".join(parts)
-    return whole if len(whole.encode()) <= max_bytes else ""
+    return "".join(parts)
 
 
 def _cut(block: Block, room: int) -> str | None:
@@ -63,6 +67,9 @@ def _cut(block: Block, room: int) -> str | None:
     if kept == 0:
         return None
     dropped = len(block.lines) - kept
-    body = "".join(f"{line}\n" for line in block.lines[:kept])
-    more = f"\n{plural(dropped, block.noun)} left out for size.\n" if dropped else ""
+    return _text(block, block.lines[:kept], f"\n{plural(dropped, block.noun)} left out for size.\n" if dropped else "")
+
+
+def _text(block: Block, lines: Sequence[str], more: str = "") -> str:
+    body = "".join(f"{line}\n" for line in lines)
     return f"{block.before}{body}{more}{block.after}"

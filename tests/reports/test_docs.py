@@ -14,10 +14,10 @@ from harness.values import Arm
 from reports import load_policy
 from reports.schema import Metric, Report
 from reports.tally import METRICS
+from tests.reports.comparing import a_run as told_run
+from tests.reports.comparing import told, trials
 from tests.reports.records import invalid, pair, run_of
 from tests.reports.test_cli import ROOT, a_run
-from tests.reports.test_compare import a_run as told_run
-from tests.reports.test_compare import told, trials
 
 PAGES = ("report.md", "statistics.md", "ci.md", "compare.md")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,10 +11,23 @@ import pytest
 
 from harness.store import ModelRef, RunManifest, RunStore, StopRule, create
 from harness.values import Arm, Outcome, ParityLevel, TrialRecord
-from reports import Report, RunInfo, build_report, gate, load_policy, rebuild_report
+from reports import (
+    Report,
+    RunInfo,
+    build_report,
+    gate,
+    load_policy,
+    rebuild_report,
+    render_comment,
+    render_decision,
+    render_junit,
+    render_markdown,
+    render_text,
+    report_json,
+)
 from reports.sequential import preset_order
 from tests.records import compared
-from tests.reports.records import FIXTURE, LIVE, invalid, key_of, run_of
+from tests.reports.records import FIXTURE, LIVE, invalid, key_of, metrics_of, run_of
 from tests.reports.test_cli import manifest
 
 Trials = list[TrialRecord]
@@ -45,12 +59,16 @@ def one(trials: Trials, **changes: object) -> Trials:
 
 
 def refused(report: Report, said: str) -> None:
-    """The report promotes nothing though its claims are met, and says why in notes and rationale."""
+    """The report promotes nothing though its claims are met, and every view says why."""
     policy = load_policy()
     assert report.promotion_recommendation == "await_paired_eval"
     assert not report.scoring.promotion_eligible
     assert any(said in sentence and sentence.startswith("not eligible: ") for sentence in report.rationale)
     assert gate(report, policy).exit_code == 10
+    for view in (render_markdown, render_comment, render_junit, report_json):
+        assert said in html.unescape(view(report)).replace('\\"', '"')
+    assert said in render_text(report, width=1000)
+    assert said in render_decision(gate(report, policy))
 
 
 def test_the_clean_run_is_promoted(tmp_path: Path) -> None:
@@ -141,7 +159,7 @@ def test_an_early_stop_in_another_order_than_its_seed_gives(tmp_path: Path) -> N
 def test_a_verdict_that_was_drawn_again() -> None:
     trials = clean()
     at = key_of(trials, "s-00010", Arm.TUNED)
-    better = replace(trials[at], attempt=2, outcome=Outcome.PASS)
+    better = replace(trials[at], attempt=2, outcome=Outcome.PASS, metrics=metrics_of(success=True))
     refused(
         build_report([*trials, better], run=LIVE, policy=load_policy()),
         "1 pair (the first: s-00010.0) ran again although no trial of it was INVALID",

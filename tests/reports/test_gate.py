@@ -218,6 +218,14 @@ class TestClaims:
         claim = policy_of(metric="success", kind=kind, subset={"archetype": "typo"}, **extra)
         assert decided(run_of(tuned_only=9), claim).exit_code == 10
 
+    def test_a_policy_whose_critical_claims_are_about_no_pair_of_the_run_promotes_nothing(self) -> None:
+        claim = policy_of(metric="success", kind="zero_violations", subset={"critical": True})
+        decision = decided(run_of(tuned_only=9), claim)
+        assert decision.exit_code == 10
+        assert "no critical claim is about any pair of this run" in decision.rationale[0]
+        critical = pair("vault", base=True, tuned=True, critical=True)
+        assert decided([*run_of(tuned_only=9), *critical], claim).exit_code == 0
+
     def test_what_a_run_is_too_small_for_is_said_beforehand(self) -> None:
         assert undecidable(load_policy("promote"), 16) == ()
         assert any("at least 6 scenarios" in text for text in undecidable(load_policy("promote"), 5))

@@ -45,6 +45,11 @@ class TestSize:
         assert f"**{large.gate_result.upper()}: {large.promotion_recommendation}**" in text
         assert "Left out for size: " in text
 
+    @pytest.mark.parametrize("room", range(0, 1200, 7))
+    def test_a_summary_that_is_nearly_full_gets_the_decision_or_nothing(self, room: int, large: Report) -> None:
+        text = render_markdown(large, max_bytes=room)
+        assert text == "" or f"**{large.gate_result.upper()}: {large.promotion_recommendation}**" in text
+
     def test_what_is_left_out_is_counted(self, large: Report) -> None:
         text = render_comment(large)
         dropped = re.search(r"(\d+) (?:pair|exclusion|note)s? left out for size", text)

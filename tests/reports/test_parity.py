@@ -16,8 +16,8 @@ PROMOTE = load_policy("promote")
 
 
 def better(tally: ParityTally | None) -> list[TrialRecord]:
-    """Nine won pairs of sixteen, every trial with this comparison of its prompts."""
-    return [replace(record, parity=tally) for record in run_of(tuned_only=9, neither=7)]
+    """Nine won pairs of sixteen, every trial of three turns, with this comparison of its prompts."""
+    return [replace(record, parity=tally, turns=3) for record in run_of(tuned_only=9, neither=7)]
 
 
 def test_a_better_model_whose_every_prompt_agreed_is_promoted() -> None:
@@ -76,3 +76,12 @@ def test_another_policy_decides_over_the_same_report_by_its_own_level() -> None:
 def test_a_script_is_asked_for_no_comparison() -> None:
     made = build_report(better(None), run=FIXTURE, policy=PROMOTE)
     assert [line for line in made.rationale if "render contract" in line] == []
+
+
+def test_turns_whose_prompt_nobody_looked_at_are_not_compared() -> None:
+    records = better(compared(3))
+    records[0] = replace(records[0], turns=5)
+    made = build_report(records, run=LIVE, policy=PROMOTE)
+    assert made.parity is not None
+    assert (made.parity.prompts, made.parity.agreed, made.parity.unchecked) == (98, 96, 2)
+    assert not made.scoring.promotion_eligible

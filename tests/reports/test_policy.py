@@ -60,6 +60,9 @@ def test_a_policy_is_read_from_a_file(tmp_path: Path) -> None:
         (('"superiority"', '"minimum_rate"\nthreshold = 1'), "no number of trials shows a rate of 1"),
         (("alpha = 0.05", 'alpha = 0.05\ntier = "supporting"'), "no claim has the tier 'critical'"),
         (("alpha = 0.05", "alpha = 0.05\nsubset = { archetypes = 'x' }"), "claims[0].subset.archetypes: unknown key"),
+        (("alpha = 0.05", 'alpha = "0.05"'), "claims[0].alpha: Input should be a valid number"),
+        (("alpha = 0.05", 'alpha = 0.05\nsubset = { critical = "yes" }'), "claims[0].subset.critical: "),
+        ((GOOD, GOOD + GOOD[GOOD.index("[[claims]]") :]), "claims[1] says the same as claims[0]"),
         (("schema_version = 1", "schema_version = 2"), "schema_version: "),
         (('name = "mine"', "name = mine"), "not TOML"),
         (('name = "mine"', 'name = "\\u001b[31m"'), "name: "),
@@ -74,6 +77,14 @@ def test_a_wrong_policy_is_refused_by_file_and_key(change: tuple[str, str], said
     assert caught.value.message.startswith(f"{path}: ")
     assert said in caught.value.message
     assert caught.value.exit_code == 30
+
+
+def test_one_wrong_claim_is_one_problem(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(GOOD.replace("alpha = 0.05", "alpha = 1"))
+    with pytest.raises(BadInputError) as caught:
+        load_policy(str(path))
+    assert caught.value.message == f"{path}: claims[0].alpha: Input should be less than 0.5"
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe", b"x = " + b"[" * 5000, b"#" * 70_000])

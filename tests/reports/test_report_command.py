@@ -95,6 +95,18 @@ def test_nemo_into_a_folder_makes_one_for_each_arm(run: Path, tmp_path: Path, sa
     ]
 
 
+def test_a_folder_that_cannot_be_made_is_bad_input_and_no_fault_of_the_machine(run: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(BadInputError, match="cannot write"):
+        cli.main(["report", str(run), "--format", "nemo", "-o", str(tmp_path / "file" / "nemo")], standalone_mode=False)
+
+
+@pytest.mark.parametrize("command", ["report", "gate"])
+def test_an_empty_policy_name_is_not_the_default_policy(command: str, run: Path) -> None:
+    with pytest.raises(BadInputError, match="cannot read the policy"):
+        cli.main([command, str(run), "--policy", ""], standalone_mode=False)
+
+
 def test_comment_begins_with_the_marker_of_its_key(run: Path, said: Callable[..., bytes]) -> None:
     assert said(run, "--format", "comment").startswith(b"<!-- evalh:report -->\n")
     assert said(run, "--format", "comment", "--key", "nightly").startswith(b"<!-- evalh:nightly -->\n")

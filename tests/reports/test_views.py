@@ -158,8 +158,22 @@ class TestJunit:
 
     def test_the_totals_are_the_sums_of_the_suites(self) -> None:
         root = ET.fromstring(render_junit(report_of(run_of(both=3, tuned_only=2, neither=1))))  # noqa: S314 - our own
-        for count in ("tests", "failures", "errors", "skipped"):
+        for count in ("tests", "failures", "errors"):
             assert int(root.get(count, "-1")) == sum(int(suite.get(count, "-1")) for suite in root)
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+@pytest.mark.parametrize(
+    "said", ["::error::owned ", "##[error]owned ", "##vso[task.complete]owned ", " ::add-mask::x "]
+)
+def test_nothing_that_a_model_says_is_a_command_to_the_ci_system_that_reads_the_log(said: str, width: int) -> None:
+    trials = [replace(t, reason=said * 20, model=f"{t.model}{said}", archetype=said) for t in run_of(both=4)]
+    trials += [invalid(t, message=said * 20) for t in run_of(tuned_only=3)]
+    report = report_of(trials)
+    decision = render_decision(gate(report, load_policy()))
+    for text in (render_text(report, width=width), decision, *(view(report) for view in VIEWS)):
+        assert not re.search(r"^\s*::[a-z]|##[a-z]*\[", text, re.MULTILINE)
+    assert "owned" in report_json(report) or "add-mask" in report_json(report)
 
 
 class TestMarkdown:
