@@ -1,4 +1,4 @@
-"""From a session and its checks to the metrics of one trial, as the design page defines them."""
+"""From a session and its checks to the metrics of one trial, as docs/run-directory.md defines them."""
 
 from __future__ import annotations
 

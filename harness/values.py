@@ -195,7 +195,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metrics:
-    """The per-trial metrics of the design page; None means unmeasured or not applicable."""
+    """The per-trial metrics, as docs/run-directory.md defines them; None means unmeasured or not applicable."""
 
     any_command: bool | None = None
     first_command_turn: int | None = None

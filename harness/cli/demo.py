@@ -60,7 +60,7 @@ def everything(
 @click.option("--n", default="all", show_default=True, metavar="N|all|SUBSET", help="held-out scenarios")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("docs"), show_default=True, help="a directory")
 def results(*, steps: int, n: str, out: Path) -> None:
-    """Show what breadth of training is worth: results.md and results.json, in an hour.
+    """Show what breadth of training is worth: results.md and results.json (an hour or two).
 
     Trains on the first training split and on the present one, and runs both on the held-out suite. To be run in the
     root of a full clone; what an earlier attempt made in build/results is used again.

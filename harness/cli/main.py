@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Mapping
+from difflib import get_close_matches
 from types import FrameType, MappingProxyType
 from typing import NoReturn
 
@@ -63,6 +64,15 @@ class LazyGroup(click.Group):
             raise TypeError(msg)
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does it; of a word that is nearly a command, that command is named."""
+        close = [] if args[0] in COMMANDS else get_close_matches(args[0], COMMANDS, n=1)
+        if close and not ctx.resilient_parsing:
+            raise click.UsageError(f"No such command {args[0]!r}. Did you mean {close[0]!r}?", ctx)
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands from the table alone, so that none has to be imported."""
         del ctx
@@ -87,9 +97,12 @@ def main() -> NoReturn:
         sys.exit(error.exit_code)
     except click.exceptions.Exit as request:
         sys.exit(request.exit_code)
+    except click.exceptions.NoArgsIsHelpError as error:
+        sys.stderr.write(f"{error.message}\n")
+        sys.exit(BadInputError.exit_code)
     except click.ClickException as error:
         context = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "evalh"
-        _say(error.format_message(), f"see `{context} --help`")
+        _say(" ".join(error.format_message().split()), f"see `{context} --help`")
         sys.exit(BadInputError.exit_code)
     except (click.Abort, KeyboardInterrupt):
         _say("interrupted", "")

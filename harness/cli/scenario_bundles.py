@@ -14,9 +14,14 @@ _SEED = re.compile(r"-[0-9]{3}$")
 
 
 def bundles_at(paths: Sequence[Path]) -> tuple[LoadedScenario, ...]:
-    """Every scenario of the folders and files given, sorted by id, each once; BundleError tells all that is wrong."""
+    """Every scenario of the folders and files given, sorted by id, each once.
+
+    Raises BadInputError for a place that is not there, BundleError for all that is wrong with what is.
+    """
     found: dict[tuple[Path, str], LoadedScenario] = {}
     for path in paths:
+        if not path.exists():
+            raise BadInputError(f"there is no {path}", hint="give a folder of bundles, or a bundle's file")
         for item in scenarios.load_file(path) if path.is_file() or path.suffix == ".toml" else scenarios.load_dir(path):
             found[(item.path.absolute(), item.scenario.id)] = item
     return tuple(sorted(found.values(), key=lambda item: item.scenario.id))

@@ -21,6 +21,7 @@ from scenarios import LoadedScenario, Split
 if TYPE_CHECKING:
     from harness.certify.examine import Depth
     from harness.certify.findings import Examination
+    from harness.sandbox.protocol import Engine
 
 NOT_CERTIFIED = 20  # exit code
 
@@ -60,33 +61,44 @@ def check(
     """
     from harness.certify.examine import Depth
     from harness.certify.junit import render_junit
-    from harness.certify.suite import examine_all
     from harness.sandbox import choose
 
     places = places or tuple(scenarios.shipped(split) for split in Split)
     chosen = only(bundles_at(places), ids)
     files = {(item.path, item.scenario.id): out or _file(item, places) for item in chosen}
-    console = Console(stderr=True)
-    found: list[Examination] = []
+    depth = Depth(repeats=repeat, attacks=not no_tamper)
     with closing(choose(engine)) as containers:
         image = containers.image_digest()
-        depth = Depth(repeats=repeat, attacks=not no_tamper)
         if skip_certified:
             chosen = _unproven(chosen, depth, image)
-        try:
-            with _progress(console, len(chosen)) as (on_session, on_bundle):
-                for each in examine_all(chosen, containers, depth, jobs=jobs, on_session=on_session):
-                    found.append(each)
-                    on_bundle(each)
-        finally:  # what was proven stays proven when the rest is interrupted
-            _certify(found, files, containers.name, image)
-    found.sort(key=lambda each: each.loaded.scenario.id)
+        found = _examine(chosen, containers, depth, jobs, files)
     if junit is not None:
         _write(junit, render_junit(found))
     held = sorted({str(file) for file in files.values()})
     click.echo(json.dumps(_plain(found, image, held), indent=2) if as_json else _summary(found, held))
     if not all(each.certified for each in found):
         sys.exit(NOT_CERTIFIED)
+
+
+def _examine(
+    chosen: Sequence[LoadedScenario],
+    containers: Engine,
+    depth: Depth,
+    jobs: int,
+    files: Mapping[tuple[Path, str], Path],
+) -> list[Examination]:
+    """Examine each, tell of it, and write the certificates, also of a part when the rest is interrupted."""
+    from harness.certify.suite import examine_all
+
+    found: list[Examination] = []
+    try:
+        with _progress(Console(stderr=True), len(chosen)) as (on_session, on_bundle):
+            for each in examine_all(chosen, containers, depth, jobs=jobs, on_session=on_session):
+                found.append(each)
+                on_bundle(each)
+    finally:
+        _certify(found, files, containers.name, containers.image_digest())
+    return sorted(found, key=lambda each: each.loaded.scenario.id)
 
 
 def _file(item: LoadedScenario, places: Sequence[Path]) -> Path:

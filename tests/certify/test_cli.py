@@ -65,7 +65,7 @@ def test_a_bad_bundle_among_good_ones_is_told_and_costs_its_certificate(engine_n
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("check", "none"), "none is not a folder"),
+        (("check", "none"), "there is no none (give a folder"),
         (("check", "suite", "--only", "nobody"), "there is no scenario 'nobody' there"),
         (("show", "nobody"), "there is no scenario 'nobody'"),
         (("show", "note-word"), "note-word is a template of"),

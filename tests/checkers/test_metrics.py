@@ -1,4 +1,4 @@
-"""The metrics of a session are what the design page says, line by line."""
+"""The metrics of a session are what docs/run-directory.md says, line by line."""
 
 from __future__ import annotations
 

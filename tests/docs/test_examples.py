@@ -10,7 +10,7 @@ import click
 import pytest
 
 import render
-from harness.cli.main import cli
+from harness.cli.main import COMMANDS, cli
 from harness.cli.settings import effective
 
 ROOT = Path(__file__).parents[2]
@@ -64,6 +64,19 @@ def test_the_settings_example_is_a_valid_configuration(tmp_path: Path) -> None:
     (tmp_path / "evalh.toml").write_text(example[1])
     settings = effective({}, tmp_path / "evalh.toml").settings
     assert (settings.n, settings.repeats, settings.gate) == (16, 3, "promote")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_table_of_commands_names_every_command_and_every_word_after_it(name: str) -> None:
+    (row,) = re.findall(rf"^\| `evalh {name}\b(.*?)` \|", (ROOT / "docs" / "cli.md").read_text(), re.MULTILINE)
+    with click.Context(cli) as context:
+        command = cli.get_command(context, name)
+    assert command is not None
+    words = [*command.commands] if isinstance(command, click.Group) else []
+    for parameter in command.params:
+        if isinstance(parameter, click.Argument) and isinstance(parameter.type, click.Choice):
+            words += parameter.type.choices
+    assert set(re.findall(r"[a-z]+", row)) == set(words)
 
 
 def test_the_settings_table_names_every_setting() -> None:

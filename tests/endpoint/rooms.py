@@ -163,3 +163,11 @@ class Running:
         return self.post(
             "/chat/completions", {"model": "base", "messages": messages, "temperature": 0, "max_tokens": 8, **fields}
         )
+
+
+def error(body: object) -> dict[str, object]:
+    assert isinstance(body, dict)
+    inner = body["error"]
+    assert isinstance(inner, dict)
+    assert set(inner) == {"message", "type", "param", "code"}
+    return inner

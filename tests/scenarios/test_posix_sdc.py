@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from harness.sandbox import choose
 from harness.sandbox.protocol import Engine
 from harness.trial import ReferenceModel, TrialPlan, hold_session
 from harness.values import Arm, Outcome, Terminal
@@ -33,12 +30,6 @@ def written(folder: Path, data: object, name: str = "quay") -> Path:
     path = folder / f"{name}.json"
     path.write_text(data if isinstance(data, str) else json.dumps(data))
     return path
-
-
-@pytest.fixture
-def engine(any_engine: str) -> Iterator[Engine]:
-    with closing(choose(any_engine)) as made:
-        yield made
 
 
 def passes(item: LoadedScenario, engine: Engine, replies: tuple[str, ...]) -> tuple[bool, bool | None]:
