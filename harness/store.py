@@ -7,12 +7,13 @@ import json
 import os
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from io import FileIO
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
@@ -27,9 +28,12 @@ TRIALS = "trials.jsonl"
 AUDIT = Path("logs") / "audit.jsonl"
 
 _RECORD = TypeAdapter(TrialRecord)
-_MESSAGE = TypeAdapter(Message)
+_OPENING = TypeAdapter(tuple[Message, ...])
 _TURN = TypeAdapter(Turn)
 _END = TypeAdapter(SessionEnd)
+_SESSION_LINES: Mapping[str, TypeAdapter[tuple[Message, ...]] | TypeAdapter[Turn] | TypeAdapter[SessionEnd]] = (
+    MappingProxyType({"opening": _OPENING, "turn": _TURN, "end": _END})
+)
 
 
 class _Part(BaseModel):
@@ -215,7 +219,7 @@ class SessionWriter:
 
     def opening(self, messages: tuple[Message, ...]) -> None:
         """The messages that the session opened with."""
-        self._write("opening", json.dumps([_MESSAGE.dump_python(m, mode="json") for m in messages]).encode())
+        self._write("opening", _OPENING.dump_json(messages))
 
     def turn(self, turn: Turn) -> None:
         """One finished turn."""
@@ -322,15 +326,17 @@ def read_manifest(run: Path) -> RunManifest:
         raise BadInputError(f"cannot read {path}: {error.strerror}", hint="check its permissions") from error
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "(whole file)"
+        parts = (repr(part)[1:-1] if isinstance(part, str) else str(part) for part in first["loc"])
+        where = ".".join(parts) or "(whole file)"
         raise BadInputError(
-            f"{path}: {where}: {first['msg']}", hint="the file was edited or written by another version of evalh"
+            f"{path}: {where}: {first['msg']}",
+            hint="the file was edited or written by another version of evalh",
         ) from error
 
 
 def read_trials(run: Path) -> tuple[TrialRecord, ...]:
     """Every finished record in the order of writing; a line that a crash left unfinished is no record."""
-    return tuple(_lines(run / TRIALS, _RECORD.validate_json))
+    return tuple(_lines(run / TRIALS, lambda line: _RECORD.validate_json(line, strict=True)))
 
 
 def read_session(run: Path, key: TrialKey, attempt: int = 1) -> StoredSession:
@@ -341,19 +347,19 @@ def read_session(run: Path, key: TrialKey, attempt: int = 1) -> StoredSession:
     opening: tuple[Message, ...] = ()
     turns: list[Turn] = []
     end: SessionEnd | None = None
-    for kind, value in _lines(path, _typed):
-        if kind == "opening":
-            opening = tuple(TypeAdapter(list[Message]).validate_json(value))
-        elif kind == "turn":
-            turns.append(_TURN.validate_json(value))
+    for value in _lines(path, _session_line):
+        if isinstance(value, Turn):
+            turns.append(value)
+        elif isinstance(value, SessionEnd):
+            end = value
         else:
-            end = _END.validate_json(value)
+            opening = value
     return StoredSession(opening=opening, turns=tuple(turns), end=end, cast=path.with_suffix(".cast"))
 
 
-def _typed(line: bytes) -> tuple[str, str]:
+def _session_line(line: bytes) -> tuple[Message, ...] | Turn | SessionEnd:
     parsed = json.loads(line)
-    return str(parsed["type"]), json.dumps(parsed["value"])
+    return _SESSION_LINES[parsed["type"]].validate_json(json.dumps(parsed["value"]))
 
 
 def _lines(path: Path, parse: Callable[[bytes], T]) -> Iterator[T]:
@@ -368,7 +374,7 @@ def _lines(path: Path, parse: Callable[[bytes], T]) -> Iterator[T]:
             return
         try:
             yield parse(line)
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise BadInputError(
                 f"{path}:{number}: not a record of this version of evalh", hint="the line was edited or damaged"
             ) from error

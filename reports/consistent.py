@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator
 
-from harness.values import Outcome, ParityLevel
-from reports.parity import parity_doubts
+from harness.values import Outcome
 from reports.plain import plain
-from reports.schema import ExclusionKind, Pair, PairResult, Report, ScoringMode
+from reports.schema import ExclusionKind, Pair, PairResult, Report
 
 VERDICTS = {-1: PairResult.LOSS, 0: PairResult.TIE, 1: PairResult.WIN}
 
@@ -28,7 +27,7 @@ def contradictions(report: Report) -> Iterator[str]:
         yield "exclusions: one is of no pair"
     if report.pairs and any(pair.position is not None for pair in report.pairs) != (report.stopped is not None):
         yield "stopped: a stopping rule without places in an order, or the reverse"
-    yield from _scoring(report)
+    yield from _parity(report)
 
 
 def _twice(report: Report) -> Iterator[str]:
@@ -61,14 +60,10 @@ def _pair(pair: Pair, causes: set[ExclusionKind] | None, report: Report) -> str 
     return None if pair.result is VERDICTS[tuned - base] else "its trials say something else"
 
 
-def _scoring(report: Report) -> Iterator[str]:
-    parity, scoring = report.parity, report.scoring
+def _parity(report: Report) -> Iterator[str]:
+    parity = report.parity
     if parity is not None:
         trials = (trial for pair in report.pairs for trial in (pair.base, pair.tuned) if trial)
         turns = sum(trial.turns for trial in trials if trial.outcome is not Outcome.INVALID)
         if parity.agreed + parity.differed + parity.unchecked != parity.prompts or parity.prompts < turns:
             yield "parity: it does not count the prompts"
-    told = any(note.startswith("not eligible") for note in scoring.notes)
-    doubted = scoring.mode is ScoringMode.FIXTURE or parity_doubts(parity, ParityLevel.REPLY_IDS)
-    if not scoring.promotion_eligible and not told and not doubted:
-        yield "scoring.promotion_eligible: it is false, and nothing in the report says why"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.errors import InfrastructureError
-from harness.values import Outcome
+from harness.values import Outcome, ParityLevel
 from reports.claims import Finding, Status, find, with_holm
 from reports.claims.judged import fits
 from reports.parity import parity_doubts
@@ -194,4 +194,7 @@ def ineligible(scoring: Scoring, parity: ParitySection | None, policy: Policy) -
         reasons = ["not eligible: a script answered, not a model (scoring mode fixture)"]
     else:
         reasons = [f"not eligible: {doubt}" for doubt in parity_doubts(parity, policy.parity)]
-    return (*reasons, *(note for note in scoring.notes if note.startswith("not eligible")))
+    told = [note for note in scoring.notes if note.startswith("not eligible")]
+    if not (scoring.promotion_eligible or reasons or told or parity_doubts(parity, ParityLevel.REPLY_IDS)):
+        reasons = ["not eligible: the report itself says so, without a reason"]  # whoever wrote that into it
+    return (*reasons, *told)

@@ -19,6 +19,13 @@ def p_exact(p: float) -> str:
     return f"{p:.4g}"
 
 
+def probability_text(probability: float) -> str:
+    """A probability in a sentence: four significant digits, never rounded to 0 or to 1."""
+    if 0 < probability < 0.0001:
+        return "<0.0001"
+    return ">0.9999" if 0.9999 < probability < 1 else f"{probability:.4g}"
+
+
 def points(share: float) -> str:
     """A difference of rates in signed percentage points: +56."""
     value = round(100 * share)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import signal
 import sys
 from collections.abc import Mapping
@@ -14,6 +15,8 @@ from typing import NoReturn
 import click
 
 from harness.errors import BadInputError, EvalhError
+
+LOG_COMMAND = re.compile(r"^\s*:(?=:)|#(?=#\w*\[)", re.MULTILINE)  # how a CI system begins a command in its log
 
 # Command -> (module, attribute, one line of help). Modules are imported when their command is asked for.
 COMMANDS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
@@ -122,4 +125,5 @@ def _as_interrupt(signum: int, frame: FrameType | None) -> NoReturn:
 
 def _say(message: str, hint: str) -> None:
     text = f"evalh: {message}" + (f" ({hint})" if hint else "")
-    sys.stderr.write("".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in text) + "\n")
+    shown = "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in text)
+    sys.stderr.write(LOG_COMMAND.sub("\ufffd", shown) + "\n")

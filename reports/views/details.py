@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from reports.plain import plain
 from reports.schema import CalibrationRow, ClusteredTests, Measure, Metric, PassK, Report
-from reports.wording import fraction, interval_text, p_text, percent, plural, points
+from reports.wording import fraction, interval_text, p_text, percent, plural, points, probability_text
 
 CALIBRATED = ("success", "right_terminal", "task", "clean", "any_command")
 SHOWN_VALUES = 8  # of one axis; one with more is only counted
@@ -91,7 +91,7 @@ def detail_lines(report: Report) -> Iterator[str]:
         low, high = odds.interval
         yield (
             f"Odds of a win on success: {odds.wins} to {odds.losses}; posterior median {odds.median:.3g} "
-            f"[{low:.3g}, {high:.3g}], above 1 with probability {odds.probability_better:.4g}."
+            f"[{low:.3g}, {high:.3g}], above 1 with probability {probability_text(odds.probability_better)}."
         )
     yield from _adjusted(report)
     yield from _variance(report)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -51,3 +52,11 @@ def test_no_help_loads_what_only_work_needs() -> None:
     done = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True, text=True)
     assert done.stderr.strip() == ""
     assert done.stdout.count("Usage: ") == 1 + len(COMMANDS)
+
+
+@pytest.mark.parametrize("hostile", ["x\n::error::owned", "x ##[error]owned", "x\n  ::set-output name=a::b"])
+def test_an_error_gives_no_orders_to_whoever_reads_the_log(hostile: str, tmp_path: Path) -> None:
+    done = evalh("gate", hostile, cwd=tmp_path)
+    assert done.returncode == 30
+    assert not re.search(r"^\s*::|##\[", done.stderr, re.MULTILINE)
+    assert "owned" in done.stderr or "set-output" in done.stderr

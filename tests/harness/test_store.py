@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import textwrap
@@ -64,6 +65,39 @@ def test_a_damaged_line_is_named_by_file_and_line(tmp_path: Path) -> None:
         stream.write(b'{"scenario": 3}\n')
     with pytest.raises(BadInputError, match=r"trials\.jsonl:2: "):
         store.read_trials(path)
+
+
+def test_a_number_in_quotes_is_no_number(tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    run = store.create(path, manifest("stock-01"))
+    run.append_trial(record())
+    run.close()
+    trials = path / store.TRIALS
+    trials.write_bytes(re.sub(rb'"turns":(\d+)', rb'"turns":"\1"', trials.read_bytes()))
+    with pytest.raises(BadInputError, match=r"trials\.jsonl:1: "):
+        store.read_trials(path)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"type":"turn","value":{"index":"one"}}',
+        b'{"type":"opening","value":[{"role":"wizard","content":""}]}',
+        b'{"type":"interlude","value":1}',
+        b'{"type":["turn"],"value":1}',
+        b"[" * 100_000,
+        b"[]",
+    ],
+)
+def test_a_damaged_session_is_named_by_file_and_line(line: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    run = store.create(path, manifest("stock-01"))
+    with run.session(record().key, 1) as session:
+        session.opening(())
+        session.stream.write(line + b"\n")
+    run.close()
+    with pytest.raises(BadInputError, match=r"\.jsonl:2: "):
+        store.read_session(path, record().key)
 
 
 def test_a_directory_with_something_in_it_is_not_overwritten(tmp_path: Path) -> None:

@@ -62,7 +62,6 @@ def without(result: str) -> Callable[[Content], None]:
         (lambda c: c["pairs"][0].update(position=0), "stopped: a stopping rule without places in an order"),
         (lambda c: c["parity"].update(prompts=0, agreed=0), "parity: it does not count the prompts"),
         (lambda c: c["parity"].update(agreed=1), "parity: it does not count the prompts"),
-        (lambda c: c["scoring"].update(promotion_eligible=False), "nothing in the report says why"),
         (lambda c: c["pairs"][0]["base"].update(turns=-1), "pairs[0].base.turns: "),
         (lambda c: c["pairs"][0]["base"].update(turns="3"), "pairs[0].base.turns: "),
         (lambda c: c["pairs"][0]["base"].update(seconds=1e308), "pairs[0].base.seconds: "),
@@ -93,8 +92,18 @@ def test_a_script_that_is_called_eligible_by_hand_promotes_nothing(forge: Conten
     assert "a script answered, not a model" in done.stdout
 
 
-def test_a_script_that_is_called_a_model_by_hand_is_refused(tmp_path: Path) -> None:
+def test_a_script_that_is_called_a_model_by_hand_promotes_nothing(tmp_path: Path) -> None:
     trials = run_of(tuned_only=9, neither=7)
     content = json.loads(report_json(build_report(trials, run=FIXTURE, policy=load_policy())))
     content["scoring"]["mode"] = "live"
-    assert evalh("gate", written(content, tmp_path)).returncode == 30
+    assert evalh("gate", written(content, tmp_path)).returncode == 10
+
+
+def test_a_report_that_is_called_ineligible_promotes_nothing_whoever_said_so(tmp_path: Path) -> None:
+    trials = run_of(tuned_only=9, neither=7)
+    content = json.loads(report_json(build_report(trials, run=LIVE, policy=load_policy())))
+    assert evalh("gate", written(content, tmp_path)).returncode == 0
+    content["scoring"]["promotion_eligible"] = False
+    done = evalh("gate", written(content, tmp_path))
+    assert done.returncode == 10
+    assert "not eligible: the report itself says so" in done.stdout
