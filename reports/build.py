@@ -145,7 +145,8 @@ def _scoring(reasons: Sequence[str], pairs: Sequence[Pair], valid: Sequence[Pair
     notes = [f"not eligible: {text}" for text in reasons] + [plain(note) for note in run.notes]
     if len({pair.scenario for pair in pairs}) < len(pairs):
         notes.append(
-            "scenarios have repeats: the test flips whole scenarios, and intervals count repeats as adding nothing"
+            "scenarios have repeats: the test flips whole scenarios, the interval of a difference counts repeats for "
+            "as much as they differ, and that of a rate as adding nothing"
         )
     return Scoring(
         mode=run.mode,

@@ -133,7 +133,7 @@ def _rate(counted: Counted) -> Rate:
 
 
 def _difference(counted: Tally) -> Difference:
-    table = counted.table
+    table = counted.table(LEVEL)
     return Difference(
         estimate=(counted.tuned_only - counted.base_only) / counted.n,
         tango=tango(table, LEVEL),

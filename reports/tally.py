@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from harness.values import Outcome, Terminal
 from reports.schema import Pair, PairResult, TrialSummary
-from reports.statistics.clusters import repeat_weight, sign_flip
+from reports.statistics.clusters import design_effect, sign_flip
 from reports.statistics.mcnemar import mcnemar_exact, smallest_p
 from reports.statistics.values import PairedTable
 
@@ -108,16 +108,12 @@ class Tally:
         """Whether some scenario has more than one pair."""
         return len(self.sizes) < self.n
 
-    @property
-    def weight(self) -> float:
-        """By how much n shrinks for intervals where pairs are repeats; 1 without repeats."""
-        return repeat_weight(self.sizes)
-
-    @property
-    def table(self) -> PairedTable:
-        """The paired table for intervals, shrunk where pairs are repeats. ValueError without a pair."""
+    def table(self, level: float) -> PairedTable:
+        """The paired table for intervals of this level, shrunk where pairs are repeats. ValueError without a pair."""
         counts = PairedTable(both=self.both, tuned_only=self.tuned_only, base_only=self.base_only, neither=self.neither)
-        return counts.shrunk(self.weight) if self.clustered else counts
+        if not self.clustered:
+            return counts
+        return counts.shrunk(design_effect(self.sums, self.sizes, self.tuned_only + self.base_only, level))
 
     @property
     def p(self) -> float:

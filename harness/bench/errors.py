@@ -1,4 +1,4 @@
-"""How often the gate's tests and the report's intervals are wrong: exact tables, made by anyone.
+"""How often the gate's tests and the report's intervals are wrong: tables that anyone can make.
 
     python -m harness.bench.errors [--n 8 16 32] [--write docs/statistics.md]
 
@@ -11,6 +11,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from harness.bench.repeats import LIKENESS, REPEATS, repeats_row
 from harness.errors import BadInputError
 from harness.store import write_atomically
 from reports.statistics.enumeration import (
@@ -41,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def tables(sizes: Sequence[int]) -> str:
-    """Both tables as Markdown: errors of the tests, then coverage of the intervals."""
+    """The tables as Markdown: errors of the tests, coverage of the intervals, and (simulated) coverage with repeats."""
     return "\n".join(
         (
             "| pairs | exact McNemar | the gate promotes | mid-p | non-inferiority, 10 points |",
@@ -51,6 +52,10 @@ def tables(sizes: Sequence[int]) -> str:
             f"| pairs | {' | '.join(INTERVALS)} |",
             f"|---|{'---|' * len(INTERVALS)}",
             *(interval_row(n) for n in sizes),
+            "",
+            f"| scenarios of {REPEATS} repeats | {' | '.join(f'likeness {each:g}' for each in LIKENESS)} |",
+            f"|---|{'---|' * len(LIKENESS)}",
+            *(repeats_row(n) for n in sizes),
         )
     )
 

@@ -66,7 +66,7 @@ def _better_by(claim: Claim, counted: Tally) -> Judged:
     wins, losses = wins_and_losses(claim, counted)
     if len(counted.sizes) < pairs_needed(claim):
         return _too_few(claim, counted)
-    above = superiority_p(_table(claim, counted), least)
+    above = superiority_p(_table(claim, counted, 1 - alpha), least)
     p = min(1.0, max(counted.p, 2 * above))
     points = f"{100 * least:g} points"
     seen = f"{_seen(claim, counted)}, p = {p_exact(p)} for more than {points} better"
@@ -109,7 +109,7 @@ def non_inferiority(asked: Question) -> Judged:
         return nothing(asked.pairs)
     if asked.sequential:
         return needs_fixed_n(_seen(claim, counted))
-    table = _table(claim, counted)
+    table = _table(claim, counted, 1 - 2 * alpha)
     p = noninferiority_p(table, margin)
     seen = f"{_seen(claim, counted)}, one-sided score test p = {p_exact(p)}"
     if within(p, alpha):
@@ -125,9 +125,9 @@ def non_inferiority(asked: Question) -> Judged:
     return Judged(status=Status.NOT_MET, text=text, p=p)
 
 
-def _table(claim: Claim, counted: Tally) -> PairedTable:
-    """The paired table, turned so that showing the metric is good."""
-    table = counted.table
+def _table(claim: Claim, counted: Tally, level: float) -> PairedTable:
+    """The paired table of a test that agrees with an interval of this level, turned so that the metric is good."""
+    table = counted.table(level)
     if METRICS[claim.metric].better is Better.HIGHER:
         return table
     return PairedTable(both=table.neither, tuned_only=table.base_only, base_only=table.tuned_only, neither=table.both)

@@ -120,6 +120,21 @@ def test_repeats_are_tested_by_scenario_and_widen_the_intervals() -> None:
     assert clustered.difference.tango[0] < independent.difference.tango[0]
 
 
+def test_the_interval_of_repeats_that_differ_agrees_with_their_test() -> None:
+    repeats = [
+        trial
+        for i in range(20)
+        for r in range(12)
+        for trial in pair(f"a-{i}", base=r % 6 == 0, tuned=(r + i) % 2 == 0, repeat=r)
+    ]
+    success = metric(build_report(repeats, run=LIVE, policy=load_policy()), "success")
+    assert success.test is not None
+    assert success.difference is not None
+    assert success.test.p < 0.001
+    assert success.difference.tango[0] > 0
+    assert success.difference.newcombe[0] > 0
+
+
 def test_repeats_and_scripts_are_noted() -> None:
     repeats = [t for r in range(2) for t in pair("a", base=False, tuned=True, repeat=r)]
     scoring = build_report(repeats, run=FIXTURE, policy=load_policy()).scoring

@@ -10,7 +10,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.stats import beta, binomtest, chi2, multinomial, norm
 
-from reports.statistics.clusters import repeat_weight, sign_flip
+from reports.statistics.clusters import design_effect, repeat_weight, sign_flip
 from reports.statistics.difference import bonett_price, newcombe, noninferiority_p, superiority_p, tango, tango_z, wald
 from reports.statistics.mcnemar import mcnemar_exact, mcnemar_midp, smallest_p
 from reports.statistics.odds import win_odds
@@ -344,6 +344,28 @@ class TestLimits:
             seen = table(*corner)
             assert seen.difference in tango(seen)
             assert tango(seen).high - tango(seen).low < 0.5
+
+    @given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6), st.integers(1, 6)), min_size=1, max_size=30))
+    def test_repeats_count_for_something_between_nothing_and_all(self, drawn: list[tuple[int, int, int]]) -> None:
+        sums, sizes = [won - lost for won, lost, _ in drawn], [sum(each) for each in drawn]
+        effect = design_effect(sums, sizes, sum(won + lost for won, lost, _ in drawn), 0.95)
+        assert 1 <= effect <= max(1.0, repeat_weight(sizes))
+        turned = design_effect([-each for each in reversed(sums)], sizes[::-1], sum(w + x for w, x, _ in drawn), 0.95)
+        assert turned == pytest.approx(effect)
+
+    @given(st.lists(st.sampled_from([-1, 0, 1]), min_size=1, max_size=40), st.integers(2, 20))
+    def test_repeats_that_always_agree_add_nothing(self, results: list[int], repeats: int) -> None:
+        sums, discordant = [repeats * each for each in results], repeats * sum(map(abs, results))
+        assert design_effect(sums, [repeats] * len(sums), discordant, 0.95) == pytest.approx(repeats)
+
+    def test_the_design_effect_is_the_ratio_of_the_two_variances(self) -> None:
+        # twenty scenarios of 30 repeats, 8.5 more won than lost in the mean; and one scenario more whose repeats agree
+        around, discordant, n = 5 * (1.5**2 + 0.5**2 + 0.5**2 + 1.5**2), 200, 600
+        clustered = 20 / 19 * (around + 30**2)
+        independent = discordant - n * (170 / n) ** 2 + 30
+        quantiles = 2.093024 / 1.959964  # of t with 19 degrees of freedom, and normal
+        effect = design_effect([10, 9, 8, 7] * 5, [30] * 20, discordant, 0.95)
+        assert effect == pytest.approx(clustered / independent * quantiles**2, rel=1e-6)
 
     def test_repeats_of_equal_number_shrink_n_by_that_number(self) -> None:
         assert repeat_weight((3, 3, 3, 3)) == 3
