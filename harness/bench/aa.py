@@ -1,7 +1,7 @@
 """A/A and planted improvement: how often the gate promotes what is no better, and how often it finds what is.
 
     python -m harness.bench.aa [--runs 200] [--pairs 32] [--rate 0.5] [--effect 0.4] [--seed 0]
-    python -m harness.bench.aa --containers 20 --pairs 8 --rate 0.1 --effect 0.85    by `evalh run`, scripted server
+    python -m harness.bench.aa --containers 200 --pairs 16 --rate 0.5 --effect 0.5    by `evalh run`, scripted server
     python -m harness.bench.aa --adapter DIR [--base DIR]    one adapter against itself, temperature 0.7, three seeds
 
 Every line is one kind of run, repeated under seeds of its own. Outcomes are drawn; the report and the gate are the
@@ -18,6 +18,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import mean
 
 from harness.bench.drawn import ALPHA, drawn_run
 from harness.errors import EvalhError
@@ -114,7 +115,7 @@ def _staged(chosen: argparse.Namespace, rates: Mapping[Arm, float], named: str, 
         test=f"{_test(stops=stops)}, containers",
         runs=len(found),
         promoted=sum(each.claimed for each in found),
-        expected=expected(rates, chosen.pairs, stops=stops),
+        expected=mean(expected(rates, each.told_apart, stops=stops) for each in found),
         pairs=sum(each.pairs for each in found) / len(found),
         alike=rates[Arm.BASE] == rates[Arm.TUNED],
     )

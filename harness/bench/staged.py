@@ -33,6 +33,12 @@ class Staged:
     claimed: bool
     pairs: int
     invalid: int
+    told_apart: int  # scenarios whose landing shows something, by which a script can know them
+
+
+def told_apart(chosen: Sequence[LoadedScenario]) -> int:
+    """How many of these scenarios a script can win at all: those whose landing shows more than a prompt."""
+    return sum(bool(_shown(loaded)) for loaded in chosen)
 
 
 def scripted_run(
@@ -45,7 +51,8 @@ def scripted_run(
     script = {"models": {name: _script(chosen, rates[arm], draw) for arm, name in NAMES.items()}}
     with scripted_server(script) as url:
         more = ("--stop-when", "decided") if stops else ()
-        return staged_run(url, seed, pairs, policy, folder, ("--engine", engine, *more))
+        done = staged_run(url, seed, pairs, policy, folder, ("--engine", engine, *more))
+    return replace(done, told_apart=told_apart(chosen))
 
 
 def adapter_runs(
@@ -99,14 +106,19 @@ def staged_run(url: str, seed: int, pairs: int, policy: Policy, run: Path, flags
         ),
         pairs=sum(pair.base is not None and pair.tuned is not None for pair in report.pairs),
         invalid=report.pairwise.invalid,
+        told_apart=pairs,
     )
 
 
 def _script(chosen: Sequence[LoadedScenario], rate: float, draw: random.Random) -> dict[str, object]:
     rules = []
     for loaded in chosen:
-        landing = loaded.scenario.landing
-        shown = (landing.banner or landing.motd).strip().splitlines()
+        shown = _shown(loaded)
         if shown and draw.random() < rate:
             rules.append({"when": re.escape(shown[0]), "replies": list(loaded.scenario.reference.replies)})
     return {"rules": rules, "replies": ["exit 0"]}
+
+
+def _shown(loaded: LoadedScenario) -> list[str]:
+    landing = loaded.scenario.landing
+    return (landing.banner or landing.motd).strip().splitlines()
