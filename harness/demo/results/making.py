@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
-import tarfile
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -38,15 +38,15 @@ def make_results(*, steps: int, n: str, show: Callable[[list[str]], None]) -> Re
 
 def first_split(folder: Path) -> Path:
     """The first training split, taken from the repository's history into `folder`; returns its directory."""
-    done = subprocess.run(["git", "archive", FIRST, _FOLDER], capture_output=True, check=False)
+    done = subprocess.run(["git", "archive", "--format=zip", FIRST, _FOLDER], capture_output=True, check=False)
     if done.returncode != 0:
         said = done.stderr.decode(errors="replace").strip()
         raise BadInputError(
             f"the first training split is not in this repository's history: {said}",
             hint="run in the root of a full clone (`git fetch --unshallow` completes a shallow one)",
         )
-    with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
-        archive.extractall(folder, filter="data")
+    with zipfile.ZipFile(io.BytesIO(done.stdout)) as archive:
+        archive.extractall(folder)
     return folder / _FOLDER
 
 
