@@ -147,36 +147,36 @@ def test_a_full_disk_is_a_store_error_and_leaves_no_half_file() -> None:
         store.write_atomically(full / "x", "text")
 
 
+FILLS_A_DISK = """
+import sys
+from pathlib import Path
+from harness import store
+from harness.errors import StoreError
+from tests.records import manifest, record
+path = Path(sys.argv[1]) / "run"
+ballast = Path(sys.argv[1]) / "ballast"
+ballast.write_bytes(b"x" * 16384)
+run = store.create(path, manifest("stock-01"))
+try:
+    while True:
+        run.append_trial(record())
+except StoreError as error:
+    print(error)
+    print(len(store.read_trials(path)), (path / store.TRIALS).read_bytes().endswith(b"}\\n"))
+    ballast.unlink()
+    run.append_trial(record("stock-02"))
+try:
+    while True:
+        run.audit("a note of some length, until nothing fits any more")
+except StoreError:
+    run.close()
+print(len(store.read_trials(path)), store.read_trials(path)[-1].scenario)
+"""
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small tmpfs needs root")
 def test_a_run_on_a_full_file_system_ends_with_one_clear_error(tmp_path: Path) -> None:
-    program = textwrap.dedent(
-        """
-        import sys
-        from pathlib import Path
-        from harness import store
-        from harness.errors import StoreError
-        from tests.records import manifest, record
-        path = Path(sys.argv[1]) / "run"
-        ballast = Path(sys.argv[1]) / "ballast"
-        ballast.write_bytes(b"x" * 16384)
-        run = store.create(path, manifest("stock-01"))
-        try:
-            while True:
-                run.append_trial(record())
-        except StoreError as error:
-            print(error)
-            print(len(store.read_trials(path)), (path / store.TRIALS).read_bytes().endswith(b"}\\n"))
-            ballast.unlink()
-            run.append_trial(record("stock-02"))
-        try:
-            while True:
-                run.audit("a note of some length, until nothing fits any more")
-        except StoreError:
-            run.close()
-        print(len(store.read_trials(path)), store.read_trials(path)[-1].scenario)
-        """
-    )
-    script = f"mount -t tmpfs -o size=64k none {tmp_path} && exec {sys.executable} -c '{program}' {tmp_path}"
+    script = f"mount -t tmpfs -o size=64k none {tmp_path} && exec {sys.executable} -c '{FILLS_A_DISK}' {tmp_path}"
     done = subprocess.run(
         ["unshare", "--mount", "sh", "-c", script],
         check=False,
