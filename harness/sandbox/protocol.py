@@ -13,6 +13,9 @@ from harness.world import ExecResult, World
 OPERATOR = "operator"
 OPERATOR_HOME = "/home/operator"
 SESSION_PATH = "/usr/local/bin:/usr/bin:/bin"
+# No message queue, shared memory or semaphore of System V: their memory outlives the process that filled it, so that
+# the kernel, short of memory, would find nothing to kill but PID 1.
+KERNEL_SETTINGS = (("kernel.msgmni", "0"), ("kernel.shmmni", "0"), ("kernel.sem", "250 32000 32 0"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

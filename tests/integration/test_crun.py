@@ -170,6 +170,11 @@ class TestTheWallsHold:
             sandbox.kill_operator()
             assert sandbox.run(("true",)).status == 0
 
+    def test_pid_1_is_spared_before_the_session_on_every_machine(self, crun: CrunEngine) -> None:
+        with crun.open(spec()) as sandbox:
+            scores = landed(sandbox).type("cat /proc/1/oom_score_adj /proc/$$/oom_score_adj").split()
+            assert int(scores[0]) <= 0 < int(scores[1])
+
     def test_checks_have_memory_of_their_own(self, crun: CrunEngine) -> None:
         with crun.open(spec(limits=Limits(memory_bytes=64 * MIB, disk_bytes=48 * MIB))) as sandbox:
             session = landed(sandbox)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 from harness.sandbox.protocol import Engine, Limits, Sandbox
 from tests.integration.session import eventually, landed, spec
 
@@ -69,6 +71,25 @@ def test_a_memory_hog_dies_and_the_container_lives(engine: Engine) -> None:
         assert "status 137" in session.type("perl -e 'my $x = q(x) x 200_000_000; print 1'; echo status $?")
         kills = sandbox.oom_kills()
         assert kills is None or kills >= 1
+        assert sandbox.run(("echo", "alive")).stdout == b"alive\n"
+
+
+@pytest.mark.parametrize("kind", ["msgget(0, 01600)", "shmget(0, 4096, 01600)", "semget(0, 1, 01600)"])
+def test_no_memory_of_the_kernels_outlives_the_process_that_filled_it(engine: Engine, kind: str) -> None:
+    with engine.open(spec()) as sandbox:
+        session = landed(sandbox)
+        assert (
+            session.type(f"perl -e 'print defined({kind}) ? q(made) : qq($!), qq(\\n)'") == "No space left on device\n"
+        )
+
+
+def test_memory_filled_from_message_queues_does_not_end_the_container(engine: Engine) -> None:
+    fill = "for (1 .. 15) { msgsnd $i, pack(q(l!a*), 1, q(x) x 1000), 04000 or last }"
+    with engine.open(spec(limits=Limits(memory_bytes=64 * MIB))) as sandbox:
+        session = landed(sandbox)
+        session.type(f"perl -e 'for (1 .. 30000) {{ $i = msgget 0, 01600; defined $i or last; {fill} }}'")
+        session.type("ls / | cat")
+        sandbox.kill_operator()
         assert sandbox.run(("echo", "alive")).stdout == b"alive\n"
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from harness.errors import SandboxError
 from harness.sandbox.crun.config import CAPABILITIES, config, process
-from harness.sandbox.crun.files import opened
+from harness.sandbox.crun.files import open_inside, opened, without_links
 from harness.sandbox.crun.place import place
 from harness.sandbox.crun.pump import pump
 from harness.sandbox.crun.seccomp import profile
@@ -37,6 +37,21 @@ def root(tmp_path: Path) -> Iterator[tuple[Path, int]]:
     os.close(descriptor)
 
 
+def _found(root: int, path: str, flags: int, *, by_hand: bool) -> tuple[int, int] | int | None:
+    """The file (device and number) that a path leads to, or the error's number."""
+    try:
+        if by_hand:
+            found = open_inside(root, without_links(root, path, flags), flags, symlinks=False)
+        else:
+            found = open_inside(root, path, flags)
+    except OSError as error:
+        return error.errno
+    try:
+        return os.fstat(found).st_dev, os.fstat(found).st_ino
+    finally:
+        os.close(found)
+
+
 class TestPathsStayInside:
     @pytest.mark.parametrize(
         "target", ["/etc/passwd", "../../etc/passwd", "../../../../../../etc/passwd", "/../etc/passwd"]
@@ -44,6 +59,27 @@ class TestPathsStayInside:
     def test_symlinks_resolve_inside(self, root: tuple[Path, int], target: str) -> None:
         (root[0] / "home/operator/x").symlink_to(target)
         assert CrunWorld(root[1]).read("/home/operator/x", max_bytes=100) == b"inside"
+
+    def test_a_link_of_the_operators_in_a_sticky_directory_is_followed(self, root: tuple[Path, int]) -> None:
+        """Where fs.protected_symlinks is 1, as most distributions set it, the kernel itself refuses."""
+        (root[0] / "tmp").chmod(0o1777)
+        (root[0] / "tmp/x").symlink_to("/etc")
+        os.lchown(root[0] / "tmp/x", 1000, 1000)
+        assert CrunWorld(root[1]).read("/tmp/x/passwd", max_bytes=100) == b"inside"
+
+    @pytest.mark.parametrize("flags", [os.O_PATH, os.O_PATH | os.O_NOFOLLOW])
+    def test_links_followed_by_hand_lead_where_the_kernel_leads(self, root: tuple[Path, int], flags: int) -> None:
+        home = root[0] / "home/operator"
+        targets = ("/etc/passwd", "../../../../etc", "..", "/", "missing", "a6", "a1/passwd", "a0/", "a0/..", "./a1/.")
+        for number, target in enumerate(targets):
+            (home / f"a{number}").symlink_to(target)
+        for number in range(45):
+            (home / f"b{number + 1}").symlink_to(f"b{number}")
+        (home / "b0").write_bytes(b"the end")
+        names = [f"a{number}{rest}" for number in range(10) for rest in ("", "/", "/passwd", "/../etc", "/.", "/x/..")]
+        for name in (*names, "b20", "b40", "b41", "b0/..", "b0/x", "../../.."):
+            path = f"/home/operator/{name}"
+            assert _found(root[1], path, flags, by_hand=True) == _found(root[1], path, flags, by_hand=False), path
 
     @pytest.mark.parametrize(
         "target", ["/proc/self/root/etc/passwd", "/dev/stdin", "../../../secret", "x", "y", "/proc/self/fd/0"]

@@ -6,7 +6,7 @@ import base64
 
 from harness.sandbox.crun.oci import Capabilities, Config, Mount, Process
 from harness.sandbox.crun.seccomp import profile
-from harness.sandbox.protocol import OPERATOR_UID, SESSION_PATH, WRITABLE_ROOTS, SandboxSpec
+from harness.sandbox.protocol import KERNEL_SETTINGS, OPERATOR_UID, SESSION_PATH, WRITABLE_ROOTS, SandboxSpec
 
 INIT = "/usr/local/lib/evalh/init"
 LAYERS = "/usr/lib/evalh"  # where the image keeps an upper and a work folder for each writable root
@@ -45,6 +45,7 @@ def config(spec: SandboxSpec, *, rootfs: str, container: str) -> Config:
         "mounts": [*_kernel_mounts(), *_writable_mounts(spec, rootfs)],
         "linux": {
             "namespaces": [{"type": name} for name in _NAMESPACES],
+            "sysctl": dict(KERNEL_SETTINGS),
             "maskedPaths": list(_MASKED),
             "readonlyPaths": list(_READ_ONLY),
         },

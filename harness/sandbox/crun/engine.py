@@ -125,7 +125,8 @@ def _set_up(sandbox: CrunSandbox, spec: SandboxSpec) -> None:
 def _spare(handles: Handles) -> None:
     """Whatever is short of memory in the container, PID 1 is not what the kernel should kill.
 
-    Done once the session shell runs, so that nothing of the operator inherits it.
+    Done once the session shell runs, so that nothing of the operator inherits it. Less than 0 takes CAP_SYS_RESOURCE.
     """
-    with suppress(OSError):  # without CAP_SYS_RESOURCE the kernel's own choice stands
-        Path(f"/proc/{handles.init_pid}/oom_score_adj").write_text("-998")
+    for score in ("0", "-998"):
+        with suppress(OSError):
+            Path(f"/proc/{handles.init_pid}/oom_score_adj").write_text(score)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -14,6 +15,7 @@ _RESOLVE_NO_MAGICLINKS = 0x02
 _RESOLVE_NO_SYMLINKS = 0x04
 _RESOLVE_IN_ROOT = 0x10
 _TRIES = 64
+_MOST_LINKS = 40  # as the kernel follows on one path
 
 # What these say is that nothing (usable) is at the path, not that looking failed.
 ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EXDEV})
@@ -48,7 +50,41 @@ def open_inside(root: int, path: str, flags: int, *, mode: int = 0, symlinks: bo
         number = ctypes.get_errno()
         if number not in (errno.EAGAIN, errno.EINTR):  # EAGAIN: something was renamed while the kernel looked
             break
+    if number == errno.EACCES and symlinks and not flags & os.O_CREAT:
+        return open_inside(root, without_links(root, path, flags), flags, symlinks=False)
     raise OSError(number, os.strerror(number), path)
+
+
+def without_links(root: int, path: str, flags: int) -> str:
+    """The path without symlinks at which `path` ends inside `root`; with O_NOFOLLOW in `flags`, its last link stays.
+
+    Where `fs.protected_symlinks` is set, the kernel lets not even root follow the operator's links in a sticky
+    directory like /tmp; a session follows them there, so they lead somewhere. Raises OSError as open does.
+    """
+    done: list[str] = []
+    ahead = path.split("/")[::-1]
+    links = 0
+    while ahead:
+        name = ahead.pop()
+        if name == "..":
+            del done[-1:]
+        if name in {"", ".", ".."}:
+            continue
+        here = "/".join([*done, name])
+        with opened(root, here, os.O_PATH | os.O_NOFOLLOW) as found:
+            mode = os.fstat(found).st_mode
+            target = os.fsdecode(os.readlink(b"", dir_fd=found)) if stat.S_ISLNK(mode) else None
+        if target is None or (not ahead and flags & os.O_NOFOLLOW):
+            if ahead and not stat.S_ISDIR(mode):
+                raise OSError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path)
+            done.append(name)
+            continue
+        links += 1
+        if links > _MOST_LINKS:
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
+        done = [] if target.startswith("/") else done
+        ahead += target.split("/")[::-1]
+    return "/".join(done) or "."
 
 
 @contextmanager

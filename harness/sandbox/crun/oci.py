@@ -100,6 +100,7 @@ class Linux(TypedDict):
     """What only Linux has."""
 
     namespaces: list[Namespace]
+    sysctl: dict[str, str]
     maskedPaths: list[str]
     readonlyPaths: list[str]
     seccomp: NotRequired[Seccomp]

@@ -6,7 +6,7 @@ import base64
 from dataclasses import dataclass
 
 from harness.sandbox.docker.execs import program
-from harness.sandbox.protocol import SESSION_PATH, WRITABLE_ROOTS, Limits, SandboxSpec
+from harness.sandbox.protocol import KERNEL_SETTINGS, SESSION_PATH, WRITABLE_ROOTS, Limits, SandboxSpec
 
 LABEL = "evalh"
 OWNER_LABEL = "evalh.owner"
@@ -72,6 +72,7 @@ def container_body(
             "AutoRemove": True,
             "NetworkMode": "none",
             "IpcMode": "private",
+            "Sysctls": dict(KERNEL_SETTINGS),
             "CapDrop": ["ALL"],
             "CapAdd": list(CAPABILITIES),
             "SecurityOpt": ["no-new-privileges"],
