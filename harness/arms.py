@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -117,7 +116,7 @@ def local_arms(adapter: Path, base: Path | None, tokenizer: Path | None = None) 
         tokenizer=words,
         tokenizer_sha256=tokenizer_digest(words),
         control_tokens=render.control_tokens_in(words),
-        chat_template_sha256=_template_digest(words),
+        chat_template_sha256=render.template_digest_in(words),
     )
 
 
@@ -155,18 +154,19 @@ def remote_arms(
         tokenizer=words,
         tokenizer_sha256=tokenizer_digest(words) if words else None,
         control_tokens=render.control_tokens_in(words) if words else (),
-        chat_template_sha256=_template_digest(words) if words else None,
+        chat_template_sha256=render.template_digest_in(words) if words else None,
     )
 
 
 def find_base(adapter: Path, named: str) -> Path:
     """The base directory that an adapter's config names: as typed, else seen from the adapter's own place."""
-    candidates = [Path(named).expanduser(), adapter / named, adapter.parent / Path(named).name]
-    for candidate in candidates:
-        if candidate.is_dir():
-            return candidate
+    candidates = (Path(named), adapter / named, adapter.parent / Path(named).name) if named else ()
+    with suppress(OSError, RuntimeError):  # a name that is too long for a path, or in the home of nobody
+        for candidate in candidates:
+            if (place := candidate.expanduser()).is_dir():
+                return place
     raise BadInputError(
-        f"{adapter / ADAPTER_CONFIG}: base_model_name_or_path: {named!r} is no directory here",
+        f"{adapter / ADAPTER_CONFIG}: base_model_name_or_path: {named[:200]!r} is no directory here",
         hint="give --base DIR; nothing is downloaded at run time",
     )
 
@@ -248,30 +248,3 @@ def _digest_of(paths: Iterable[Path]) -> str:
                 while chunk := stream.read(1 << 22):
                     digest.update(chunk)
     return f"sha256:{digest.hexdigest()}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Template:
-    """A tokenizer's chat template, read from its files without loading it."""
-
-    chat_template: str | None
-
-
-def _template_digest(folder: Path) -> str | None:
-    return render.template_digest(_Template(chat_template=_template(folder)))
-
-
-def _json(path: Path) -> dict[str, object]:
-    try:
-        value = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return value if isinstance(value, dict) else {}
-
-
-def _template(folder: Path) -> str | None:
-    standalone = folder / "chat_template.jinja"
-    if standalone.is_file():
-        return standalone.read_text(encoding="utf-8", errors="replace")
-    template = _json(folder / "tokenizer_config.json").get("chat_template")
-    return template if isinstance(template, str) or template is None else json.dumps(template, sort_keys=True)

@@ -11,6 +11,7 @@ from render.observation import observation
 from render.observed import observed, replied
 from render.preview import Preview, preview
 from render.template import ChatTokenizer, TemplateOptions, render_ids, render_text
+from render.template_files import template_digest_in
 from render.training import (
     IGNORED,
     Stability,
@@ -55,5 +56,6 @@ __all__ = [
     "render_text",
     "replied",
     "template_digest",
+    "template_digest_in",
     "training_examples",
 ]

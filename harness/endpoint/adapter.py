@@ -14,6 +14,7 @@ from harness.errors import BadInputError
 CONFIG_NAME = "adapter_config.json"
 WEIGHTS_NAME = "adapter_model.safetensors"
 MAX_CONFIG_BYTES = 4 << 20
+LARGEST_SCALE = 1e9  # of lora_alpha; beyond it nothing finite comes out of a model
 _PEFT_PREFIX = "base_model.model."
 _FLOATS = frozenset({"F64", "F32", "F16", "BF16"})
 
@@ -137,8 +138,8 @@ def _positive_int(directory: Path, config: Mapping[str, object], key: str) -> in
 
 def _number(directory: Path, config: Mapping[str, object], key: str) -> float:
     value = config.get(key)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise BadInputError(f"{directory / CONFIG_NAME}: {key} is {value!r}, not a number")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= LARGEST_SCALE:
+        raise BadInputError(f"{directory / CONFIG_NAME}: {key} is {str(value)[:40]}, not a usable number")
     return float(value)
 
 
@@ -170,7 +171,8 @@ def _factor(tensor: TensorInfo) -> _Factor:
             return _Factor(tensor=tensor, module=module, part=part)
     if ".lora_" in name or not name.endswith(".weight"):
         return _Factor(tensor=tensor, module=name, part="other")  # a bias or a variant's own tensor
-    return _Factor(tensor=tensor, module=name.removesuffix(".weight"), part="whole")
+    # peft saves an adapted embedding or head besides its factors; the server checks that it is the base's own
+    return _Factor(tensor=tensor, module=name.removesuffix(".weight").removesuffix(".base_layer"), part="whole")
 
 
 def _modules_of(base: Mapping[str, TensorInfo]) -> Mapping[str, TensorInfo | None]:

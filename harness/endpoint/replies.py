@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 
 from harness.endpoint.refusals import printable
@@ -10,15 +9,19 @@ from harness.errors import EndpointError
 from harness.values import Completion
 
 LOWEST_LOGPROB = -9999.0  # what servers write for minus infinity
+LARGEST_COUNT = 2**53  # a greater number counts no tokens and names none
+_LENGTH = frozenset({"length", "max_tokens", "max_output_tokens", "model_length"})
+_BROKEN_OFF = frozenset({"content_filter", "error", "abort"})
 
 
 def read_completion(body: object, *, url: str, model: str, seconds: float) -> Completion:
     """The first choice of an answer.
 
-    A null content is an empty reply.
+    A null content is an empty reply. Every server's word for a reply that the token limit cut is "length".
 
     Raises:
-        EndpointError: an error in a 200, no choices, or text that the server took for tool calls.
+        EndpointError: an error in a 200, no choices, a reply that the server broke off, or text that it took for
+            tool calls, or all of it for reasoning.
     """
     if not isinstance(body, dict):
         raise EndpointError(f"{url} answered with JSON that is no object", hint="is this a chat-completions server?")
@@ -31,11 +34,12 @@ def read_completion(body: object, *, url: str, model: str, seconds: float) -> Co
     message = first.get("message")
     if not isinstance(message, dict):
         raise EndpointError(f"{url} answered a choice without a message", hint="is this a chat-completions server?")
+    finish = _finish(first.get("finish_reason"), url=url)
     usage = body.get("usage")
     usage = usage if isinstance(usage, dict) else {}
     return Completion(
-        text=_text(message, url=url),
-        finish_reason=_word(first.get("finish_reason"), "unknown"),
+        text=_text(message, cut=finish == "length", url=url),
+        finish_reason=finish,
         model=_word(body.get("model"), model),
         prompt_tokens=_count(usage.get("prompt_tokens")),
         completion_tokens=_count(usage.get("completion_tokens")),
@@ -48,34 +52,47 @@ def read_completion(body: object, *, url: str, model: str, seconds: float) -> Co
 
 def read_ids(value: object) -> tuple[int, ...] | None:
     """Token ids, or None if this is no list of them."""
-    if not isinstance(value, list) or not all(isinstance(i, int) and not isinstance(i, bool) for i in value):
-        return None
-    return tuple(value)
+    ids = [_count(entry) for entry in value] if isinstance(value, list) else [None]
+    return None if None in ids else tuple(token for token in ids if token is not None)
 
 
-def _text(message: Mapping[str, object], *, url: str) -> str:
+def _finish(value: object, *, url: str) -> str:
+    """Why the reply ended, in one spelling for a cut."""
+    word = _word(value, "unknown")
+    if word.lower() in _BROKEN_OFF:
+        raise EndpointError(f"{url} broke the reply off: finish_reason is {word!r}", hint="see the server's log")
+    return "length" if word.lower() in _LENGTH else word
+
+
+def _text(message: Mapping[str, object], *, cut: bool, url: str) -> str:
+    """What the model said, all of it; a reply that was cut within its reasoning said nothing yet."""
     content = message.get("content")
     if isinstance(content, list):
         parts = [part.get("text") for part in content if isinstance(part, dict)]
         content = "".join(part for part in parts if isinstance(part, str))
-    if content is None or content == "":
-        if message.get("tool_calls") or message.get("function_call"):
-            raise EndpointError(
-                f"{url} took the model's text for tool calls, so what it said is lost",
-                hint="start the server without a tool-call parser",
-            )
-        return ""
+    content = "" if content is None else content
     if not isinstance(content, str):
         raise EndpointError(f"{url} answered with a content that is no text: {type(content).__name__}")
+    if message.get("tool_calls") or message.get("function_call"):
+        raise _taken("tool calls", parser="tool-call", url=url)
+    if not (cut or content.strip()) and (message.get("reasoning_content") or message.get("reasoning")):
+        raise _taken("reasoning", parser="reasoning", url=url)
     return content.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")  # half a pair is no text
 
 
+def _taken(what: str, *, parser: str, url: str) -> EndpointError:
+    return EndpointError(
+        f"{url} took the model's text for {what}, so what it said is lost",
+        hint=f"start the server without a {parser} parser",
+    )
+
+
 def _word(value: object, default: str) -> str:
-    return value if isinstance(value, str) and value else default
+    return printable(value, 200) if isinstance(value, str) and value else default
 
 
 def _count(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= LARGEST_COUNT else None
 
 
 def _logprobs(value: object) -> tuple[float, ...] | None:
@@ -83,6 +100,6 @@ def _logprobs(value: object) -> tuple[float, ...] | None:
     if not isinstance(content, list):
         return None
     found = [entry.get("logprob") if isinstance(entry, dict) else None for entry in content]
-    if not all(isinstance(number, int | float) and not math.isnan(number) for number in found):
+    if not all(isinstance(number, int | float) and number < 1 for number in found):  # neither NaN nor beyond a float
         return None
-    return tuple(max(float(number), LOWEST_LOGPROB) for number in found if number is not None)
+    return tuple(float(max(number, LOWEST_LOGPROB)) for number in found if number is not None)

@@ -33,12 +33,14 @@ class Transport:
     """A connection pool to one server; many threads may use it at once."""
 
     def __init__(self, address: Address, api_key: str | None, timeout: float) -> None:
+        import httpx
         import openai  # a second of imports that most commands never need
 
         self.address = address
         self._timeout = timeout
         self._closed = Event()
         self._openai = openai
+        self._plain = httpx.Response  # as it came: the package trusts content types, and some servers state wrong ones
         self._client = openai.OpenAI(
             base_url=address.base,
             api_key=api_key or "none",  # else the package would send the environment's key to a stranger
@@ -71,18 +73,22 @@ class Transport:
     def get(self, route: str) -> object:
         """A GET below the base URL; the answer's JSON."""
         url = f"{self.address.base}{route}"
-        return self._persist(
-            url, lambda seconds: self._client.get(url, cast_to=object, options={"timeout": self._limits(seconds)})
-        )
+
+        def once(seconds: float) -> object:
+            answer = self._client.get(url, cast_to=self._plain, options={"timeout": self._limits(seconds)})
+            return _parse(answer.content, url=url)
+
+        return self._persist(url, once)
 
     def post(self, url: str, body: Mapping[str, object]) -> object:
         """A POST to a whole URL of the same server; the answer's JSON."""
-        return self._persist(
-            url,
-            lambda seconds: self._client.post(
-                url, cast_to=object, body=dict(body), options={"timeout": self._limits(seconds)}
-            ),
-        )
+
+        def once(seconds: float) -> object:
+            limits = self._limits(seconds)
+            answer = self._client.post(url, cast_to=self._plain, body=dict(body), options={"timeout": limits})
+            return _parse(answer.content, url=url)
+
+        return self._persist(url, once)
 
     def _limits(self, seconds: float) -> openai.Timeout:
         return self._openai.Timeout(seconds, connect=min(CONNECT_SECONDS, seconds))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -128,15 +129,17 @@ def _settle(adapter: Path, wrong: list[str], mode: Mode) -> tuple[str, ...]:
 def _same_place(info: AdapterInfo, adapter: Path, base: Path) -> bool:
     if not info.base:
         return False
-    places = (Path(info.base).expanduser(), adapter / info.base, adapter.parent / Path(info.base).name)
-    return any(place.is_dir() and place.resolve() == base.resolve() for place in places)
+    places = (Path(info.base), adapter / info.base, adapter.parent / Path(info.base).name)
+    with suppress(OSError, RuntimeError):  # a name that is too long for a path, or in the home of nobody
+        return any(place.expanduser().is_dir() and place.expanduser().resolve() == base.resolve() for place in places)
+    return False
 
 
 def _tokenizer_differences(adapter: Path, base: Path) -> Iterator[str]:
     """In what the tokenizer files that an adapter brings along, if any, differ from its base's."""
-    brought, own = template_in(adapter), template_in(base)
+    brought, own = render.template_digest_in(adapter), render.template_digest_in(base)
     if brought is not None and brought != own:
-        yield f"its chat template {_short(_digest_of(brought))} is not the base's ({_short(_digest_of(own))})"
+        yield f"its chat template {_short(brought)} is not the base's ({_short(own or 'none')})"
     if _changed(adapter / "tokenizer.json", base / "tokenizer.json", _PARTS):
         yield "its tokenizer.json makes other ids than the base's"
     if _changed(adapter / "tokenizer_config.json", base / "tokenizer_config.json", _SETTINGS):
@@ -158,27 +161,6 @@ def _changed(one: Path, other: Path, keys: tuple[str, ...]) -> bool:
 def _plain(value: object) -> object:
     """A special token is written as text or as a table around it."""
     return value["content"] if isinstance(value, dict) and "content" in value else value
-
-
-def template_in(folder: Path) -> str | None:
-    """The chat template in a tokenizer's files, as `render.template_digest` takes it; None where there is none."""
-    standalone = folder / "chat_template.jinja"
-    if standalone.is_file():
-        return standalone.read_text(encoding="utf-8", errors="replace")
-    config = folder / "tokenizer_config.json"
-    template = _object(config).get("chat_template") if config.is_file() else None
-    return template if isinstance(template, str) or template is None else json.dumps(template, sort_keys=True)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Template:
-    """A chat template where a tokenizer is asked for."""
-
-    chat_template: str | None
-
-
-def _digest_of(template: str | None) -> str:
-    return render.template_digest(_Template(chat_template=template)) or "none"
 
 
 def _object(path: Path) -> Mapping[str, object]:

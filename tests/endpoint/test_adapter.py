@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.arms import local_arms
 from harness.endpoint import check_adapter_fits, read_adapter
 from harness.endpoint.tensors import read_header
 from harness.errors import BadInputError
@@ -110,6 +111,9 @@ def hold_no_tensors(adapter: Path) -> None:
         (lambda adapter: edit(adapter, r=0), "r is 0"),
         (lambda adapter: edit(adapter, r="8"), "r is '8'"),
         (lambda adapter: edit(adapter, lora_alpha=None), "lora_alpha is None"),
+        (lambda adapter: edit(adapter, lora_alpha=10**400), "lora_alpha is 1000"),
+        (lambda adapter: edit(adapter, lora_alpha=float("nan")), "lora_alpha is nan"),
+        (lambda adapter: edit(adapter, lora_alpha=float("inf")), "lora_alpha is inf"),
         (lambda adapter: edit(adapter, bias="all"), "changes the base's own biases"),
     ],
 )
@@ -190,6 +194,60 @@ def test_an_adapter_of_tied_heads_and_embeddings_fits(tmp_path: Path) -> None:
         lora = LoraConfig(r=2, target_modules=["lm_head", "embed_tokens"], task_type="CAUSAL_LM")
         get_peft_model(base, lora).save_pretrained(tmp_path / "adapter", save_embedding_layers=False)
     check_adapter_fits(tmp_path / "adapter", tmp_path / "base")
+
+
+def test_an_adapter_that_brings_the_layers_it_adapts_fits_and_is_served_as_trained(
+    tiny_base: Path, tmp_path: Path
+) -> None:
+    import warnings
+
+    import torch
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM
+
+    from harness.endpoint.resident.adapters import Adapters
+
+    lora = LoraConfig(
+        r=2, target_modules=["lm_head", "embed_tokens"], task_type="CAUSAL_LM", init_lora_weights=False
+    )  # fmt: skip
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        trained = get_peft_model(AutoModelForCausalLM.from_pretrained(tiny_base, dtype=torch.float32), lora).eval()
+        trained.save_pretrained(tmp_path / "adapter")
+        served = AutoModelForCausalLM.from_pretrained(tiny_base, dtype=torch.float32).eval()
+    assert any("base_layer" in name for name in read_header(tmp_path / "adapter" / "adapter_model.safetensors"))
+    check_adapter_fits(tmp_path / "adapter", tiny_base)
+    adapters = Adapters(served, torch.device("cpu"))
+    key = adapters.load(tmp_path / "adapter")
+    tokens = torch.arange(6)[None]
+    with torch.inference_mode(), adapters.route([key]):
+        assert torch.equal(served(input_ids=tokens).logits, trained(input_ids=tokens).logits)
+
+
+def test_an_adapter_that_brings_the_head_of_another_vocabulary_is_refused(tiny_base: Path, tmp_path: Path) -> None:
+    import warnings
+
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = AutoModelForCausalLM.from_pretrained(tiny_base)
+        model.resize_token_embeddings(model.config.vocab_size + 8, mean_resizing=False)
+        lora = LoraConfig(r=2, target_modules=["lm_head"], task_type="CAUSAL_LM")
+        get_peft_model(model, lora).save_pretrained(tmp_path / "adapter")
+    with pytest.raises(BadInputError, match=r"is an adapter of another base: .*lm_head"):
+        check_adapter_fits(tmp_path / "adapter", tiny_base)
+
+
+@pytest.mark.parametrize("named", ["", "x" * 5000, "~nobody-of-this-name/base"])
+def test_a_base_that_an_adapter_names_and_nobody_has_is_asked_for(
+    adapter: Path, tiny_base: Path, monkeypatch: pytest.MonkeyPatch, named: str
+) -> None:
+    edit(adapter, base_model_name_or_path=named)
+    monkeypatch.chdir(tiny_base)  # a checkpoint that happens to be here is not meant by an empty name
+    with pytest.raises(BadInputError, match=r"is no directory here .give --base DIR"):
+        local_arms(adapter, None)
 
 
 def test_judging_an_adapter_needs_no_torch(tiny_adapter: Path, tiny_base: Path) -> None:

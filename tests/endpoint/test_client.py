@@ -172,6 +172,11 @@ def test_every_makers_way_to_say_too_long_is_a_context_overflow(reply: Reply) ->
         (refused(400, "wrong\nsecond line"), "400: wrong"),
         (Reply(b"Forbidden \x1b[31mred", 403, {"content-type": "text/plain"}), "Forbidden"),
         (said(None, message={"role": "assistant", "content": None, "tool_calls": [{"id": 1}]}), "tool calls"),
+        (said(None, message={"role": "assistant", "content": "so", "tool_calls": [{"id": 1}]}), "tool calls"),
+        (said(None, message={"role": "assistant", "content": None, "reasoning_content": "exit"}), "for reasoning"),
+        (said(None, message={"role": "assistant", "content": "\n\n", "reasoning": "exit"}), "for reasoning"),
+        (said("rm -r /srv/", finish_reason="content_filter"), "broke the reply off"),
+        (said("rm -r /srv/", finish_reason="error"), "broke the reply off"),
         (said(None, message={"role": "assistant", "content": 5}), "no text"),
     ],
 )
@@ -187,6 +192,45 @@ def test_an_answer_that_is_no_reply_is_explained_in_one_printable_line(reply: Re
 def test_a_null_content_is_an_empty_reply() -> None:
     with stranger(lambda _: said(None)) as server, OpenAIEndpoint(server.url) as endpoint:
         assert complete(endpoint).text == ""
+
+
+@pytest.mark.parametrize("word", ["length", "MAX_TOKENS", "max_output_tokens", "model_length"])
+def test_every_makers_word_for_a_cut_reply_is_one_so_that_no_stump_is_typed(word: str) -> None:
+    with stranger(lambda _: said("rm -r /srv/", finish_reason=word)) as server, OpenAIEndpoint(server.url) as endpoint:
+        assert complete(endpoint).finish_reason == "length"
+
+
+def test_a_reply_that_was_cut_within_its_reasoning_is_cut_and_no_fault_of_the_servers() -> None:
+    message = {"role": "assistant", "content": None, "reasoning_content": "let me see"}
+    reply = said(None, message=message, finish_reason="length")
+    with stranger(lambda _: reply) as server, OpenAIEndpoint(server.url) as endpoint:
+        done = complete(endpoint)
+    assert (done.text, done.finish_reason) == ("", "length")
+
+
+def test_numbers_and_names_that_nothing_can_store_count_as_not_given() -> None:
+    huge = 10**400
+    reply = said("hi", token_ids=[huge], finish_reason="st\ud800op", logprobs={"content": [{"logprob": -huge}]})
+    reply = Reply({**reply.body, "model": "\ud800", "prompt_token_ids": [1, -1], "usage": {"prompt_tokens": huge}})
+    with stranger(lambda _: reply) as server, OpenAIEndpoint(server.url) as endpoint:
+        done = complete(endpoint)
+    assert (done.prompt_ids, done.completion_ids, done.prompt_tokens) == (None, None, None)
+    assert (done.model + done.finish_reason).isprintable()
+
+
+def test_a_model_list_is_read_whatever_type_the_server_says_it_has() -> None:
+    plain = Reply({"data": [{"id": "m"}]}, headers={"content-type": "text/plain"})
+    with (
+        stranger(lambda _: said(), routes={"/v1/models": plain}) as server,
+        OpenAIEndpoint(server.url) as endpoint,
+    ):
+        assert endpoint.models() == ("m",)
+        assert complete(endpoint).text == "hi"
+
+
+def test_a_model_list_without_a_bottom_is_no_json_and_no_crash() -> None:
+    with stranger(lambda _: said(), routes={"/v1/models": Reply(b"[" * 200_000)}) as server:
+        assert "answered with no JSON" in str(error_of(server))
 
 
 def test_half_a_surrogate_pair_in_a_reply_becomes_text_that_can_be_written() -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections import UserDict
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from harness.errors import RenderError
 from harness.values import Message, Role
-from render import render_ids, render_text, template_digest
+from render import render_ids, render_text, template_digest, template_digest_in
 from tests.render.kinds import ALTERNATING, CHATML, INSERTING, byte_level, slow
 
 HELLO = (Message(role=Role.USER, content="hello\n$ "),)
@@ -127,6 +130,44 @@ def test_a_templates_digest_tells_templates_apart() -> None:
     assert template_digest(object()) is None
     second.chat_template = {"default": CHATML, "tools": ALTERNATING}
     assert str(template_digest(second)).startswith("sha256:")
+
+
+def _one_in_the_config(folder: Path) -> None:
+    _state(folder, CHATML)
+
+
+def _several_in_the_config(folder: Path) -> None:
+    _state(folder, [{"name": "tool_use", "template": ALTERNATING}, {"name": "default", "template": CHATML}])
+
+
+def _a_file_and_more_beside_it(folder: Path) -> None:
+    _state(folder, INSERTING)
+    (folder / "chat_template.jinja").write_text(CHATML)
+    (folder / "additional_chat_templates").mkdir()
+    (folder / "additional_chat_templates" / "tool_use.jinja").write_text(ALTERNATING)
+
+
+def _none(folder: Path) -> None:
+    assert not (folder / "chat_template.jinja").exists()
+
+
+def _state(folder: Path, template: object) -> None:
+    config = folder / "tokenizer_config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "chat_template": template}))
+
+
+@pytest.mark.parametrize("lay", [_one_in_the_config, _several_in_the_config, _a_file_and_more_beside_it, _none])
+def test_a_templates_digest_is_the_same_from_its_files_wherever_they_keep_it(
+    tmp_path: Path, lay: Callable[[Path], None]
+) -> None:
+    from transformers import AutoTokenizer
+
+    tokenizer = byte_level(CHATML)
+    tokenizer.chat_template = None
+    tokenizer.save_pretrained(tmp_path)
+    lay(tmp_path)
+    loaded = AutoTokenizer.from_pretrained(tmp_path, local_files_only=True)
+    assert template_digest_in(tmp_path) == template_digest(loaded)
 
 
 class PromptsOnly:
