@@ -19,7 +19,7 @@ from harness.values import SessionEnd, Terminal
 START = b"\x1e"
 STOP = b"\x1f"
 MAX_BODY = 8192  # bytes of a mark between START and STOP; a longer one is ordinary text
-_BREAK = re.compile(rb"[\x1e\x1f\n]")
+_UNFINISHED = re.compile(rb"\x1e[^\x1e\x1f\n]*\Z")  # what may still become a mark: another one or a line ends it
 _PROMPT_BODY = re.compile(rb"([0-9]{1,3}|\+):([0-9]{1,18})")
 _END_BODY = re.compile(rb"(exit|panic|killed):([0-9]{0,5}):([0-9]{0,3}):([A-Za-z0-9+/=]*)")
 _TOKEN = re.compile(r"[0-9A-Za-z_-]{8,64}")
@@ -74,43 +74,36 @@ class MarkScanner:
         _check_token(end_secret, "end_secret")
         self._prompt = nonce.encode() + b":"
         self._end = end_secret.encode() + b":"
+        self._mark = re.compile(rb"\x1e(?:%s|%s)[^\x1e\x1f\n]{0,%d}\x1f" % (self._prompt, self._end, MAX_BODY))
         self._held = b""  # an unfinished mark: empty, or START and what follows it
 
     def feed(self, chunk: bytes) -> list[Event]:
         """The events that are complete now; what may still become a mark is kept for the next feed."""
         data = self._held + chunk
-        searched = max(len(self._held), 1)  # a held mark's bytes contain no break, apart from its START
-        self._held = b""
+        unfinished = _UNFINISHED.search(data, max(0, len(data) - MAX_BODY))
+        end = unfinished.start() if unfinished else len(data)
+        self._held = data[end:]
         events: list[Event] = []
         begin = 0
-        while (start := data.find(START, begin)) >= 0:
-            _append_text(events, data[begin:start])
-            found = _BREAK.search(data, start + (searched if start == 0 else 1))
-            if found is None:
-                if len(data) - start <= MAX_BODY:
-                    self._held = data[start:]
-                    return events
-                begin = start + 1
-                _append_text(events, START)
-            elif found.group() == STOP:
+        for found in self._mark.finditer(data, 0, end):
+            event = self._event(found.group())
+            if event is not None:
+                _append_text(events, data[begin : found.start()])
+                events.append(event)
                 begin = found.end()
-                events.append(self._event(data[start:begin]))
-            else:  # another mark or a line begins inside: this one was never finished
-                begin = found.start()
-                _append_text(events, data[start:begin])
-        _append_text(events, data[begin:])
+        _append_text(events, data[begin:end])
         return events
 
-    def _event(self, raw: bytes) -> Event:
+    def _event(self, raw: bytes) -> PromptMark | EndMark | None:
+        """The mark that this is; None for a prompt of the operator's own making, which is text."""
         body = raw[1:-1]
         if body.startswith(self._end):
             return _end_mark(raw, body.removeprefix(self._end))
-        if body.startswith(self._prompt):
-            parts = _PROMPT_BODY.fullmatch(body.removeprefix(self._prompt))
-            if parts is not None:
-                status = None if parts[1] == b"+" else int(parts[1])
-                return PromptMark(raw=raw, status=status, counter=int(parts[2]))
-        return Text(raw=raw)
+        parts = _PROMPT_BODY.fullmatch(body.removeprefix(self._prompt))
+        if parts is None:
+            return None
+        status = None if parts[1] == b"+" else int(parts[1])
+        return PromptMark(raw=raw, status=status, counter=int(parts[2]))
 
 
 def _append_text(events: list[Event], raw: bytes) -> None:
