@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import gc
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from statistics import median
 
@@ -34,6 +36,19 @@ from reports.sound import sound
 from reports.steadiness import repeats_section
 
 
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """No search for cyclic garbage meanwhile: a report makes none, and ten thousand pairs are walked in vain."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
+
+
+@_no_collection()
 def build_report(records: Iterable[TrialRecord], *, run: RunInfo, policy: Policy) -> Report:
     """The whole report of one run; it depends on the records, not on their order.
 
