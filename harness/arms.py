@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -14,6 +14,7 @@ import render
 from harness.endpoint import (
     OpenAIEndpoint,
     ServerFacts,
+    base_places,
     check_adapter_fits,
     lent_adapter,
     read_adapter,
@@ -160,11 +161,8 @@ def remote_arms(
 
 def find_base(adapter: Path, named: str) -> Path:
     """The base directory that an adapter's config names: as typed, else seen from the adapter's own place."""
-    candidates = (Path(named), adapter / named, adapter.parent / Path(named).name) if named else ()
-    with suppress(OSError, RuntimeError):  # a name that is too long for a path, or in the home of nobody
-        for candidate in candidates:
-            if (place := candidate.expanduser()).is_dir():
-                return place
+    for place in base_places(adapter, named):
+        return place
     raise BadInputError(
         f"{adapter / ADAPTER_CONFIG}: base_model_name_or_path: {named[:200]!r} is no directory here",
         hint="give --base DIR; nothing is downloaded at run time",

@@ -359,7 +359,7 @@ def read_session(run: Path, key: TrialKey, attempt: int = 1) -> StoredSession:
 
 def _session_line(line: bytes) -> tuple[Message, ...] | Turn | SessionEnd:
     parsed = json.loads(line)
-    return _SESSION_LINES[parsed["type"]].validate_json(json.dumps(parsed["value"]))
+    return _SESSION_LINES[parsed["type"]].validate_python(parsed["value"])
 
 
 def _lines(path: Path, parse: Callable[[bytes], T]) -> Iterator[T]:

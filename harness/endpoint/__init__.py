@@ -4,7 +4,7 @@ The servers themselves (`resident`, `scripted`) are imported where they are star
 packages of evalh[serve].
 """
 
-from harness.endpoint.adapter import AdapterInfo, check_adapter_fits, read_adapter
+from harness.endpoint.adapter import AdapterInfo, base_places, check_adapter_fits, read_adapter
 from harness.endpoint.capabilities import Capabilities
 from harness.endpoint.client import OpenAIEndpoint
 from harness.endpoint.managed import resident_server
@@ -17,6 +17,7 @@ __all__ = [
     "OpenAIEndpoint",
     "ServerFacts",
     "VllmServer",
+    "base_places",
     "check_adapter_fits",
     "lent_adapter",
     "load_adapter",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +29,15 @@ class AdapterInfo:
     alpha: float
     target_modules: tuple[str, ...]  # sorted names; a single regular expression stays as it is
     digest: str  # "sha256:…" over the config's and the weights' bytes
+
+
+def base_places(adapter: Path, named: str) -> Iterator[Path]:
+    """The directories that an adapter may mean by its base's name: as written, else seen from its own place."""
+    candidates = (Path(named), adapter / named, adapter.parent / Path(named).name) if named else ()
+    with suppress(OSError, RuntimeError):  # a name that is too long for a path, or in the home of nobody
+        for candidate in candidates:
+            if (place := candidate.expanduser()).is_dir():
+                yield place
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

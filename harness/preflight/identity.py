@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
 import render
-from harness.endpoint import AdapterInfo, read_adapter
+from harness.endpoint import AdapterInfo, base_places, read_adapter
 from harness.errors import BadInputError
 
 Mode = Literal["block", "warn"]
@@ -127,12 +126,7 @@ def _settle(adapter: Path, wrong: list[str], mode: Mode) -> tuple[str, ...]:
 
 
 def _same_place(info: AdapterInfo, adapter: Path, base: Path) -> bool:
-    if not info.base:
-        return False
-    places = (Path(info.base), adapter / info.base, adapter.parent / Path(info.base).name)
-    with suppress(OSError, RuntimeError):  # a name that is too long for a path, or in the home of nobody
-        return any(place.expanduser().is_dir() and place.expanduser().resolve() == base.resolve() for place in places)
-    return False
+    return any(place.resolve() == base.resolve() for place in base_places(adapter, info.base or ""))
 
 
 def _tokenizer_differences(adapter: Path, base: Path) -> Iterator[str]:
