@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import secrets
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -328,12 +329,40 @@ class TestLifetimes:
                 sandbox.run(("true",))
         assert not traces(ident)
 
+    def test_a_dying_containers_world_is_never_taken_for_its_image(self, engine: Engine) -> None:
+        dying = "perl -e 'my $x = q(x) x 150_000_000; sleep 600' & for i in 1 2 3 4 5; do sleep 600 & done"
+        looks: tuple[tuple[str, Callable[[Sandbox], object], object], ...] = (
+            ("a file", lambda sandbox: sandbox.world.read("/home/operator/answer", max_bytes=10), b"done\n"),
+            ("its kind", lambda sandbox: sandbox.world.stat("/home/operator/answer") is not None, True),
+            ("its folder", lambda sandbox: len(list(sandbox.world.walk("/home/operator/in", max_entries=9))), 2),
+            ("a check", lambda sandbox: sandbox.run(("test", "-e", "/home/operator/answer")).status, 0),
+        )
+
+        def watched(name: str, look: Callable[[Sandbox], object], truth: object) -> None:
+            with engine.open(spec(limits=Limits(ttl_seconds=3))) as sandbox:
+                landed(sandbox).type(f"echo done >~/answer; mkdir ~/in; touch ~/in/a ~/in/b; {dying}")
+                for seen in iter(lambda: _seen(look, sandbox), None):
+                    assert seen == truth, name
+                with pytest.raises(SandboxError):
+                    sandbox.kill_operator()
+
+        with ThreadPoolExecutor(len(looks)) as pool:
+            list(pool.map(lambda each: watched(*each), looks))
+
     def test_the_doctor_finds_nothing_wrong(self, engine: Engine) -> None:
         ill = [finding for finding in doctor(engine) if finding.health is Health.FAIL]
         assert ill == []
 
     def test_the_image_has_a_digest(self, engine: Engine) -> None:
         assert re.fullmatch(r"sha256:[0-9a-f]{64}", engine.image_digest())
+
+
+def _seen(look: Callable[[Sandbox], object], sandbox: Sandbox) -> object:
+    """What a look shows; None from the moment that the sandbox says that it has ended."""
+    try:
+        return look(sandbox)
+    except SandboxError:
+        return None
 
 
 def alive(sandbox: Sandbox) -> bool:

@@ -13,6 +13,7 @@ _TTY = os.makedev(5, 0)  # /dev/tty: whatever terminal the process has
 _FDS_MAX = 1024
 _POLLIN = 0x001
 _EPOLLIN = 0x001
+_EXITING = 0x4  # PF_EXITING of include/linux/sched.h
 
 # By machine: system call number to how it waits.
 _GENERIC = {63: "read", 65: "read", 73: "poll", 72: "select", 22: "epoll", 441: "epoll"}
@@ -42,6 +43,7 @@ class Process:
     group: int
     terminal: int  # the device number, as stat(2) gives it
     foreground: int
+    exiting: bool  # it is past its last instruction, and the kernel takes apart what it had
 
 
 def look(pid: int) -> Process | None:
@@ -53,8 +55,19 @@ def look(pid: int) -> Process | None:
     number = int(fields[4])
     terminal = os.makedev(number >> 8 & 0xFFF, number & 0xFF | number >> 12 & 0xFFF00)
     return Process(
-        pid=pid, state=fields[0].decode(), group=int(fields[2]), terminal=terminal, foreground=max(0, int(fields[5]))
+        pid=pid,
+        state=fields[0].decode(),
+        group=int(fields[2]),
+        terminal=terminal,
+        foreground=max(0, int(fields[5])),
+        exiting=bool(int(fields[6]) & _EXITING),
     )
+
+
+def runs(pid: int) -> bool:
+    """Whether the process `pid` still runs. One that ends has lost its mounts before it counts as ended."""
+    process = look(pid)
+    return process is not None and not process.exiting
 
 
 def foreground(init: int, pids: frozenset[int]) -> tuple[Process, ...] | None:

@@ -59,9 +59,10 @@ class CrunSandbox:
 
     def alive(self) -> bool:
         """Whether the container's PID 1 still runs."""
+        running = foreground.runs(self._handles.init_pid)
         watch = select.poll()
         watch.register(self._handles.init, select.POLLIN)
-        return not watch.poll(0)
+        return running and not watch.poll(0)  # in this order: another process may have its number once it has ended
 
     def run(
         self,
@@ -169,6 +170,8 @@ class CrunSandbox:
             log.unlink(missing_ok=True)
         if pumped.ended and said:
             raise SandboxError(f"cannot run {argv[0]} in the sandbox: {said}", hint="has the container ended?")
+        if not self.alive():  # then its kernel killed the command, or could have
+            raise SandboxError(f"the container ended while {argv[0]} ran in it", hint="see its time to live")
         return ExecResult(
             status=status if pumped.ended else None,
             stdout=pumped.stdout,

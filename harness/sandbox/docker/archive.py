@@ -46,18 +46,44 @@ class ArchiveWorld:
 
     def stat(self, path: str, *, follow: bool = True) -> Entry | None:
         """As in `World.stat`."""
-        place = self._resolve(path, follow=follow)
-        if place is None:
-            return None
-        real, seen = place
-        return self._entry(path, real, seen)
+        with self._living():
+            place = self._resolve(path, follow=follow)
+            return self._entry(path, *place) if place is not None else None
 
     def read(self, path: str, *, max_bytes: int) -> bytes | None:
         """As in `World.read`."""
-        place = self._resolve(path, follow=True)
-        if place is None or place[1].kind is not EntryKind.FILE:
-            return None
-        with self._members(place[0]) as tar:
+        with self._living():
+            place = self._resolve(path, follow=True)
+            if place is None or place[1].kind is not EntryKind.FILE:
+                return None
+            return self._content(path, place[0], max_bytes)
+
+    def walk(self, path: str, *, max_entries: int) -> Iterator[Entry]:
+        """As in `World.walk`; nothing below anything but a directory."""
+        with self._living():
+            place = self._resolve(path, follow=True)
+            readable = place is not None and place[1].kind is EntryKind.DIRECTORY
+            entries = self._below(path, place[0], max_entries) if place is not None and readable else []
+        yield from sorted(entries, key=lambda entry: entry.path)
+
+    @contextmanager
+    def _living(self) -> Iterator[None]:
+        """Whatever the block saw is the world's only if the container still runs after it.
+
+        A container that has ended loses its volumes before the engine forgets it, and what lies under them is
+        the untouched image.
+        """
+        yield
+        with self._api.failures("looking at a container"):
+            reply = self._api.client.get(
+                self._api.url(f"/containers/{self._container}/json"), timeout=self._api.seconds
+            )
+            running = reply.ok and reply.json()["State"]["Running"]
+        if not running:
+            raise SandboxError("the container has ended: its time to live passed, or somebody removed it")
+
+    def _content(self, path: str, real: str, max_bytes: int) -> bytes | None:
+        with self._members(real) as tar:
             try:
                 member = tar.next() if tar else None
                 if tar is None or member is None or not member.isreg():
@@ -67,16 +93,12 @@ class ArchiveWorld:
             except _READ_FAILURES as error:
                 raise SandboxError(f"reading {path!r} of the world failed: {error}") from error
 
-    def walk(self, path: str, *, max_entries: int) -> Iterator[Entry]:
-        """As in `World.walk`; nothing below anything but a directory."""
-        place = self._resolve(path, follow=True)
-        if place is None or place[1].kind is not EntryKind.DIRECTORY:
-            return
+    def _below(self, path: str, real: str, max_entries: int) -> list[Entry]:
         base = path.rstrip("/")
         entries: list[Entry] = []
         sizes: dict[str, int] = {}  # of files by their names in the archive: a further hard link tells none
         apparent = 0
-        with self._members(place[0]) as tar:
+        with self._members(real) as tar:
             try:
                 for member in tar or ():
                     inside = member.name.rstrip("/").partition("/")[2]
@@ -93,7 +115,7 @@ class ArchiveWorld:
                         )
             except _READ_FAILURES as error:
                 raise SandboxError(f"walking {path!r} of the world failed: {error}") from error
-        yield from sorted(entries, key=lambda entry: entry.path)
+        return entries
 
     def _resolve(self, path: str, *, follow: bool) -> tuple[str, _Seen] | None:
         """The path without symlinks and what is there; None if nothing is, or links lead nowhere."""
@@ -131,7 +153,7 @@ class ArchiveWorld:
         """HEAD of a path whose directories are known to be no symlinks."""
         with self._api.failures(f"looking at {real!r} of the world"):
             reply = self._api.client.head(self._url(real), timeout=self._api.seconds)
-        if reply.status_code == requests.codes.not_found and self._alive():
+        if reply.status_code == requests.codes.not_found:
             return None
         if reply.status_code == requests.codes.server_error and self._loops(real):
             return _Seen(kind=EntryKind.SYMLINK, size=0)
@@ -148,16 +170,6 @@ class ArchiveWorld:
         ):
             kind = name if mode & bits else kind
         return _Seen(kind=kind, size=int(said["size"]))
-
-    def _alive(self) -> bool:
-        """Tells a missing path from a missing container: both are 404."""
-        with self._api.failures("looking at a container"):
-            reply = self._api.client.get(
-                self._api.url(f"/containers/{self._container}/json"), timeout=self._api.seconds
-            )
-        if reply.status_code == requests.codes.not_found:
-            raise SandboxError("the container is gone: its time to live passed, or somebody removed it")
-        return True
 
     def _loops(self, real: str) -> bool:
         """Whether the engine refuses the path because it is a symlink that leads round in circles."""

@@ -6,7 +6,7 @@ import os
 import signal
 from pathlib import Path
 
-from harness.sandbox.crun.foreground import foreground, inner_pid, look, reads_terminal
+from harness.sandbox.crun.foreground import foreground, inner_pid, look, reads_terminal, runs
 from harness.sandbox.docker.api import DockerApi
 
 
@@ -30,7 +30,7 @@ class HostView:
 
     def alive(self) -> bool:
         """Whether the container's first process still runs."""
-        return self._pid in self._processes()
+        return runs(self._pid) and self._pid in self._processes()
 
     def waiting_for_input(self) -> bool | None:
         """As in `Sandbox.waiting_for_input`."""
