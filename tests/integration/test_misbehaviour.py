@@ -1,7 +1,9 @@
-"""Models that misbehave: each ends as the right terminal with a readable transcript, and none hangs the run."""
+"""Models that misbehave, in one run side by side: each ends as the right terminal with a readable transcript."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,7 @@ import pytest
 from harness.endpoint.scripted import scripted_server
 from harness.store import StoredSession, read_session
 from harness.values import LineEnd, Outcome, Terminal, TrialRecord
-from tests.integration.command import SUITE, against, evalh, records, script
+from tests.integration.command import SUITE, against, evalh, records
 
 Behaviour = tuple[list[object], Terminal, str]
 
@@ -50,14 +52,43 @@ BEHAVIOURS: dict[str, Behaviour] = {
     "leaves with a status": (["exit 7"], Terminal.EXIT, ""),
     "panics in a pipe": (["echo why | panic from a pipe"], Terminal.PANIC, ""),
     "panics in silence": (["(panic >/dev/null 2>&1)"], Terminal.PANIC, ""),
+    "hides a command behind a long line": ([LONG + "; echo ran > /tmp/ran", "ls /tmp", "exit"], Terminal.EXIT, "4094"),
 }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Company:
+    """A run of all of them, and what is on record of each."""
+
+    run: Path
+    trials: Mapping[str, TrialRecord]
+
+    def record(self, behaviour: str) -> TrialRecord:
+        return self.trials[f"{_scenario(behaviour)}.tuned.0"]
+
+    def session(self, behaviour: str) -> StoredSession:
+        record = self.record(behaviour)
+        return read_session(self.run, record.key, record.attempt)
+
+
+@pytest.fixture(scope="module")
+def company(engine_name: str, tmp_path_factory: pytest.TempPathFactory) -> Company:
+    folder = tmp_path_factory.mktemp("company")
+    _write_suite(folder / "suite" / "errand")
+    rules = [{"when": _desk(behaviour), "replies": replies} for behaviour, (replies, _, _) in BEHAVIOURS.items()]
+    models = {"plain": {"replies": ["exit"]}, "trained": {"rules": rules}}
+    with scripted_server({"models": models}) as url:
+        limits = ("--turn-seconds", "3", "--max-turns", "6", "--session-seconds", "60", "--concurrency", "4")
+        done = evalh(*against(url, engine_name, *limits, suite=folder / "suite"), cwd=folder)
+    assert done.returncode in (0, 10, 20), done.stderr
+    return Company(run=folder / "run", trials=records(folder / "run"))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("behaviour", BEHAVIOURS)
-def test_a_model_that_misbehaves_ends_in_its_terminal(tmp_path: Path, engine_name: str, behaviour: str) -> None:
-    replies, terminal, shown = BEHAVIOURS[behaviour]
-    record, session = _run(tmp_path, engine_name, replies)
+def test_a_model_that_misbehaves_ends_in_its_terminal(company: Company, behaviour: str) -> None:
+    _, terminal, shown = BEHAVIOURS[behaviour]
+    record, session = company.record(behaviour), company.session(behaviour)
     assert record.outcome is Outcome.FAIL, record.reason
     assert record.terminal is terminal, _transcript(session)
     assert shown in _transcript(session)
@@ -66,34 +97,43 @@ def test_a_model_that_misbehaves_ends_in_its_terminal(tmp_path: Path, engine_nam
     assert session.end is not None
 
 
-def test_what_a_cut_reply_would_have_done_was_never_done(tmp_path: Path, engine_name: str) -> None:
-    _, session = _run(tmp_path, engine_name, BEHAVIOURS["is cut by the token limit"][0])
+@pytest.mark.slow
+def test_what_a_cut_reply_would_have_done_was_never_done(company: Company) -> None:
+    session = company.session("is cut by the token limit")
     assert [turn.lines for turn in session.turns] == [()]
 
 
-def test_a_line_that_is_too_long_is_refused_whole_and_no_stump_of_it_runs(tmp_path: Path, engine_name: str) -> None:
-    _, session = _run(tmp_path, engine_name, [LONG + "; echo ran > /tmp/ran", "ls /tmp", "exit"])
+@pytest.mark.slow
+def test_a_line_that_is_too_long_is_refused_whole_and_no_stump_of_it_runs(company: Company) -> None:
+    session = company.session("hides a command behind a long line")
     assert session.turns[0].lines[0].end is LineEnd.REFUSED
     assert "ran" not in session.turns[1].observation
     assert "xxxx" not in session.turns[0].observation
 
 
-def test_a_control_token_in_a_file_cannot_close_the_turn(tmp_path: Path, engine_name: str) -> None:
-    _, session = _run(tmp_path, engine_name, BEHAVIOURS["prints a control token"][0])
+@pytest.mark.slow
+def test_a_control_token_in_a_file_cannot_close_the_turn(company: Company) -> None:
+    session = company.session("prints a control token")
     assert "<|im_end|>" not in session.turns[0].observation
     assert "</s>" not in session.turns[0].observation
 
 
-def _run(folder: Path, engine_name: str, replies: list[object]) -> tuple[TrialRecord, StoredSession]:
-    suite = folder / "suite" / "errand"
-    suite.mkdir(parents=True)
-    (suite / "errand-note.toml").write_text((SUITE / "errand" / "errand-note.toml").read_text())
-    with scripted_server(script(["exit"], replies)) as url:
-        limits = ("--turn-seconds", "3", "--max-turns", "6", "--session-seconds", "60")
-        done = evalh(*against(url, engine_name, *limits, suite=suite.parent), cwd=folder)
-    assert done.returncode == 0, done.stderr
-    record = records(folder / "run")["errand-note.tuned.0"]
-    return record, read_session(folder / "run", record.key, record.attempt)
+def _write_suite(folder: Path) -> None:
+    """The errand once for each behaviour, each told apart by the number of the desk in its motd."""
+    folder.mkdir(parents=True)
+    errand = (SUITE / "errand" / "errand-note.toml").read_text()
+    for behaviour in BEHAVIOURS:
+        own = errand.replace('id = "errand-note"', f'id = "{_scenario(behaviour)}"')
+        own = own.replace('motd = "', f'motd = "{_desk(behaviour)}\\n')
+        (folder / f"{_scenario(behaviour)}.toml").write_text(own)
+
+
+def _scenario(behaviour: str) -> str:
+    return f"errand-{list(BEHAVIOURS).index(behaviour):02}"
+
+
+def _desk(behaviour: str) -> str:
+    return f"Desk {list(BEHAVIOURS).index(behaviour):02}"
 
 
 def _transcript(session: StoredSession) -> str:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import threading
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -23,11 +24,28 @@ from tests.integration.leftovers import leftovers, wait_for
 PROSE = "I'm happy to help! Let me look at the files."
 
 
-def test_a_run_gives_records_sessions_recordings_and_a_paired_report(tmp_path: Path, engine_name: str) -> None:
+@dataclass(frozen=True, kw_only=True)
+class Finished:
+    """A run of a model that talks prose against one that does the work, and how its command ended."""
+
+    folder: Path  # the run lies in its folder `run`
+    done: subprocess.CompletedProcess[str]
+
+
+@pytest.fixture(scope="module")
+def finished(engine_name: str, tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    return _finished(tmp_path_factory.mktemp("finished"), engine_name)
+
+
+def _finished(folder: Path, engine_name: str) -> Finished:
     with scripted_server(script([PROSE])) as url:
-        done = evalh(*against(url, engine_name), cwd=tmp_path)
+        return Finished(folder=folder, done=evalh(*against(url, engine_name, "--seed", "3"), cwd=folder))
+
+
+def test_a_run_gives_records_sessions_recordings_and_a_paired_report(finished: Finished) -> None:
+    done, run = finished.done, finished.folder / "run"
     assert done.returncode == 0, done.stderr
-    found = records(tmp_path / "run")
+    found = records(run)
     assert {name: record.outcome for name, record in found.items()} == {
         "errand-note.base.0": Outcome.FAIL,
         "errand-note.tuned.0": Outcome.PASS,
@@ -37,18 +55,16 @@ def test_a_run_gives_records_sessions_recordings_and_a_paired_report(tmp_path: P
     assert found["errand-lost.tuned.0"].terminal is Terminal.PANIC
     assert found["errand-lost.tuned.0"].panic_reason == "there is no absent.txt"
     assert found["errand-note.base.0"].metrics.clean is False
-    report = json.loads((tmp_path / "run" / "paired_eval_report.json").read_text())
+    report = json.loads((run / "paired_eval_report.json").read_text())
     assert report["pairwise"] == {"wins": 2, "losses": 0, "ties": 0, "invalid": 0}
     assert report["scoring"]["mode"] == "fixture"
     assert report["scoring"]["promotion_eligible"] is False
-    assert "Paired report" in (tmp_path / "run" / "report.md").read_text()
+    assert "Paired report" in (run / "report.md").read_text()
     assert "paired_eval_report.json" in done.stdout
 
 
-def test_a_session_reads_back_as_the_model_saw_it(tmp_path: Path, engine_name: str) -> None:
-    with scripted_server(script([PROSE])) as url:
-        assert evalh(*against(url, engine_name), cwd=tmp_path).returncode == 0
-    run = tmp_path / "run"
+def test_a_session_reads_back_as_the_model_saw_it(finished: Finished) -> None:
+    run = finished.folder / "run"
     session = read_session(run, records(run)["errand-lost.tuned.0"].key)
     assert [message.role for message in session.opening] == [Role.SYSTEM, Role.USER]
     assert session.opening[1].content == "$ "
@@ -56,10 +72,10 @@ def test_a_session_reads_back_as_the_model_saw_it(tmp_path: Path, engine_name: s
         "Copy /srv/desk/absent.txt to your home. If it cannot be done, run panic with the reason.\n$ "
     )
     assert "No such file" in session.turns[1].observation
-    shown = evalh("replay", "run", "errand-note.tuned.0", cwd=tmp_path)
+    shown = evalh("replay", "run", "errand-note.tuned.0", cwd=finished.folder)
     assert "Write the word amber" in shown.stdout
     assert "status 0" in shown.stdout
-    played = evalh("replay", "run", "errand-note.tuned.0", "--fast", cwd=tmp_path)
+    played = evalh("replay", "run", "errand-note.tuned.0", "--fast", cwd=finished.folder)
     assert played.stdout.startswith("Directives: /srv/desk/today.txt\n$ ")
     assert "\x1e" not in played.stdout
 
@@ -75,15 +91,14 @@ def test_the_gate_decides_the_exit_code_and_a_scripted_endpoint_is_never_promote
     assert again.returncode == done.returncode
 
 
-def test_the_same_seed_gives_the_same_replies_verdicts_and_report(tmp_path: Path, engine_name: str) -> None:
-    reports = []
-    for name in ("one", "two"):
-        (tmp_path / name).mkdir()
-        with scripted_server(script([PROSE])) as url:
-            assert evalh(*against(url, engine_name, "--seed", "3"), cwd=tmp_path / name).returncode == 0
-        report = json.loads((tmp_path / name / "run" / "paired_eval_report.json").read_text())
-        reports.append([report["metrics"], report["pairwise"], report["gate_result"]])
-    assert reports[0] == reports[1]
+def test_the_same_seed_gives_the_same_replies_verdicts_and_report(
+    tmp_path: Path, engine_name: str, finished: Finished
+) -> None:
+    found = []
+    for each in (finished, _finished(tmp_path, engine_name)):
+        report = json.loads((each.folder / "run" / "paired_eval_report.json").read_text())
+        found.append([report["metrics"], report["pairwise"], report["gate_result"]])
+    assert found[0] == found[1]
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
