@@ -21,7 +21,7 @@ run: sandbox model ## fine-tune a small real model and evaluate it against its b
 
 test: $(VENV)/.dev sandbox ## every test that this machine can run
 	$(BIN)/evalh demo fetch
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 3 --dist loadfile --ignore tests/vllm
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder --ignore tests/vllm
 
 test-vllm: $(VENV)/.dev ## the tests against a real vLLM; without EVALH_VLLM one for the CPU is installed (3 GB)
 	@test -n "$$EVALH_VLLM" || sh tests/vllm/install.sh $(VLLM) $(BIN)/python

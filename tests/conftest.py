@@ -31,7 +31,7 @@ def _usable(name: str) -> str:
     return name
 
 
-@pytest.fixture(scope="session", params=[CRUN, DOCKER])
+@pytest.fixture(scope="module", params=[CRUN, DOCKER])
 def engine_name(request: pytest.FixtureRequest) -> str:
     """The name of each engine that can be used here; the others are skipped with what to do about it."""
     return _usable(str(request.param))

@@ -81,10 +81,10 @@ def test_a_session_reads_back_as_the_model_saw_it(finished: Finished) -> None:
 
 
 def test_the_gate_decides_the_exit_code_and_a_scripted_endpoint_is_never_promoted(
-    tmp_path: Path, engine_name: str
+    tmp_path: Path, any_engine: str
 ) -> None:
     with scripted_server(script([PROSE])) as url:
-        done = evalh(*against(url, engine_name, "--gate", "promote", "--json"), cwd=tmp_path)
+        done = evalh(*against(url, any_engine, "--gate", "promote", "--json"), cwd=tmp_path)
     assert done.returncode in {10, 20}
     assert json.loads(done.stdout)["promotion_recommendation"] != "promote_to_stage"
     again = evalh("gate", "run", cwd=tmp_path)
@@ -141,13 +141,13 @@ def _lines(path: Path) -> int:
     return path.read_bytes().count(b"\n") if path.exists() else 0
 
 
-def test_resume_refuses_scenarios_that_have_changed(tmp_path: Path, engine_name: str) -> None:
+def test_resume_refuses_scenarios_that_have_changed(tmp_path: Path, any_engine: str) -> None:
     suite = tmp_path / "suite" / "errand"
     suite.mkdir(parents=True)
     for path in SUITE.rglob("*.toml"):
         (suite / path.name).write_text(path.read_text())
     with scripted_server(script([PROSE])) as url:
-        assert evalh(*against(url, engine_name, suite=suite.parent), cwd=tmp_path).returncode == 0
+        assert evalh(*against(url, any_engine, suite=suite.parent), cwd=tmp_path).returncode == 0
         edited = suite / "errand-note.toml"
         edited.write_text(edited.read_text().replace("amber", "ochre"))
         done = evalh("resume", "run", cwd=tmp_path)
@@ -156,19 +156,19 @@ def test_resume_refuses_scenarios_that_have_changed(tmp_path: Path, engine_name:
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_an_endpoint_that_fails_now_and_then_costs_no_verdict(tmp_path: Path, engine_name: str) -> None:
+def test_an_endpoint_that_fails_now_and_then_costs_no_verdict(tmp_path: Path, any_engine: str) -> None:
     flaky = {"status": 503, "times": 1, "text": "exit"}
     with scripted_server(script([flaky], [flaky])) as url:
-        assert evalh(*against(url, engine_name), cwd=tmp_path).returncode == 0
+        assert evalh(*against(url, any_engine), cwd=tmp_path).returncode == 0
     assert {record.outcome for record in records(tmp_path / "run").values()} == {Outcome.FAIL}
 
 
 def test_an_arm_whose_endpoint_is_broken_is_invalid_with_its_cause_and_never_failed(
-    tmp_path: Path, engine_name: str
+    tmp_path: Path, any_engine: str
 ) -> None:
     broken = {"status": 500, "error": "the weights are on fire"}
     with scripted_server({"models": {"plain": {"replies": [broken]}, "trained": {"rules": reference_rules()}}}) as url:
-        done = evalh(*against(url, engine_name), cwd=tmp_path)
+        done = evalh(*against(url, any_engine), cwd=tmp_path)
     found = records(tmp_path / "run")
     for name in ("errand-note", "errand-lost"):
         base = found[f"{name}.base.0"]
@@ -257,11 +257,11 @@ def test_a_disk_that_fills_up_ends_a_run_with_one_line_and_what_is_finished_is_k
         subprocess.run(["umount", str(disk)], check=True)
 
 
-def test_a_server_that_is_not_ours_works_with_a_url_and_two_names(tmp_path: Path, engine_name: str) -> None:
+def test_a_server_that_is_not_ours_works_with_a_url_and_two_names(tmp_path: Path, any_engine: str) -> None:
     from tests.integration.plain_server import plain_server
 
     with plain_server({"plain": PROSE, "trained": "exit 0"}) as url:
-        done = evalh(*against(url, engine_name), cwd=tmp_path)
+        done = evalh(*against(url, any_engine), cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     found = records(tmp_path / "run")
     assert {r.terminal for r in found.values() if r.arm is Arm.TUNED} == {Terminal.EXIT}
