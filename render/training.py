@@ -12,13 +12,12 @@ from render.contract import SEPARATOR
 from render.control import break_control_tokens, control_tokens
 from render.conversation import normalize_for_template
 from render.observed import replied
+from render.reply import PROBE, Place, reply_ids
 from render.template import ChatTokenizer, TemplateOptions, encode_text, render_ids, render_text
 
 IGNORED: Final = -100
 """The label of a token that is read but not learnt."""
 
-_PROBE: Final = "Zq7x"  # a reply that no template trims, splits or takes for anything
-_ANCHOR: Final = "\nQ"  # a text that no tokenizer joins with what follows
 _GREETING: Final = (Message(role=Role.USER, content="Hello."),)
 
 
@@ -97,7 +96,7 @@ def training_examples(
 
     Raises:
         RenderError: the trajectory cannot be represented, does not end with an assistant turn, the template refuses
-            it, or no token ends a turn.
+            it, no token ends a turn, or the tokenizer cannot spell a reply.
     """
     lesson = _lesson(tokenizer, messages, separator, chat_template_kwargs)
     if lesson.broken is None:
@@ -200,27 +199,17 @@ def _turn(
     prompt = render_ids(tokenizer, history, add_generation_prompt=True, chat_template_kwargs=options)
     end = _end_token(tokenizer, history, options, tokens)
     probed = render_ids(tokenizer, _probed(history), add_generation_prompt=False, chat_template_kwargs=options)
-    alone = [*prompt, *encode_text(tokenizer, _PROBE)]
-    if probed[: len(alone)] == alone:
-        ids = encode_text(tokenizer, reply)
-    else:
+    alone = [*prompt, *encode_text(tokenizer, PROBE)]
+    text = None
+    if probed[: len(alone)] != alone:
         text = render_text(tokenizer, history, add_generation_prompt=True, chat_template_kwargs=options)
-        ids = _after(tokenizer, (text, text + _ANCHOR, _ANCHOR), reply)
-    return _Learnt(number=len(history) + 1, prompt=prompt, reply=[*ids, end])
+    number = len(history) + 1
+    ids = reply_ids(tokenizer, Place(number=number, prompt=prompt, text=text), reply)
+    return _Learnt(number=number, prompt=prompt, reply=[*ids, end])
 
 
 def _probed(history: Sequence[Message]) -> tuple[Message, ...]:
-    return (*history, Message(role=Role.ASSISTANT, content=_PROBE))
-
-
-def _after(tokenizer: ChatTokenizer, before: Sequence[str], reply: str) -> list[int]:
-    """The reply's ids where it follows the first of these texts that it parts from cleanly, else those of it alone."""
-    for text in before:
-        ids = encode_text(tokenizer, text)
-        together = encode_text(tokenizer, text + reply)
-        if together[: len(ids)] == ids and len(together) > len(ids):
-            return together[len(ids) :]
-    return encode_text(tokenizer, reply)
+    return (*history, Message(role=Role.ASSISTANT, content=PROBE))
 
 
 def end_token(
@@ -246,12 +235,12 @@ def _end_token(
 ) -> int:
     number = len(history) + 1
     shown = render_text(tokenizer, _probed(history), add_generation_prompt=False, chat_template_kwargs=options)
-    if _PROBE not in shown:
+    if PROBE not in shown:
         raise RenderError(
             f"the chat template does not show what turn {number} (assistant) says",
             hint="give a tokenizer whose template renders assistant turns as they are",
         )
-    rest = shown[shown.rfind(_PROBE) + len(_PROBE) :]
+    rest = shown[shown.rfind(PROBE) + len(PROBE) :]
     spelled = min(
         (token for token in tokens if token in rest), key=lambda token: (rest.find(token), -len(token)), default=None
     )

@@ -95,6 +95,12 @@ QUOTING = (
     "{% for m in messages %}<|start|>{{ m['role'] }}: {{ m['content'] | tojson }}<|stop|>{% endfor %}"
     "{% if add_generation_prompt %}<|start|>assistant: {% endif %}"
 )
+SWALLOWING = (
+    "{% for m in messages %}{{ '<|start|>' if m['role'] == 'user' else '<turn_of>' }}\n{{ m['content'] }}<|stop|>\n"
+    "{% endfor %}{% if add_generation_prompt %}<turn_of>\n{% endif %}"
+)
+"""Lines after control tokens, for tokenizers whose control tokens take the blanks after them."""
+
 ASKING = "{% if enable_thinking is not defined %}{{ raise_exception('say enable_thinking') }}{% endif %}" + INSERTING
 
 OPTIONS: Mapping[str, Mapping[str, object]] = MappingProxyType({"asking": {"enable_thinking": False}})
@@ -139,6 +145,7 @@ ENDS: Mapping[str, str] = MappingProxyType(
 _CORPUS = (
     "cat /etc/motd\nls -la /home/operator; echo done > report.txt && exit 0 || panic 'no such file or directory'",
     "system user assistant model INST USER ASSISTANT You operate a shell. The quick brown fox, 0123456789.\n\n$ > # |",
+    *("Qu",) * 9,
 )
 
 
@@ -155,12 +162,17 @@ def byte_level(template: str) -> Any:
     return _fast(core, template)
 
 
-def sentence_pieces(template: str, *, prepend: str) -> Any:
-    """A fast tokenizer as converted from SentencePiece: blanks are pieces, unknown characters fall back to bytes."""
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+def sentence_pieces(template: str, *, prepend: str, takes_blanks: bool = False) -> Any:
+    """A fast tokenizer as converted from SentencePiece: blanks are pieces, unknown characters fall back to bytes.
+
+    `prepend` is where a blank is put before a text: "always", "first" or "never", or "legacy" for always and by the
+    normalizer, as older conversions do. With `takes_blanks` control tokens take the blanks on both sides of them.
+    """
+    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
     core = Tokenizer(models.BPE())
-    core.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme=prepend, split=False)
+    scheme = "always" if prepend == "legacy" else prepend
+    core.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme=scheme, split=False)
     trainer = trainers.BpeTrainer(vocab_size=420, special_tokens=[], show_progress=False)
     core.train_from_iterator(_CORPUS, trainer=trainer)
     vocabulary: dict[str, int] = core.get_vocab()
@@ -169,11 +181,14 @@ def sentence_pieces(template: str, *, prepend: str) -> Any:
     merges = [(first, second) for first, second in _merges(core)]
     model = models.BPE(vocab=vocabulary, merges=merges, unk_token="<unk>", byte_fallback=True, fuse_unk=True)  # noqa: S106
     whole = Tokenizer(model)
-    whole.pre_tokenizer = core.pre_tokenizer
+    if prepend == "legacy":
+        whole.normalizer = normalizers.Sequence([normalizers.Prepend("\u2581"), normalizers.Replace(" ", "\u2581")])
+    else:
+        whole.pre_tokenizer = core.pre_tokenizer
     whole.decoder = decoders.Sequence(
         [decoders.Replace("\u2581", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
     )
-    return _fast(whole, template)
+    return _fast(whole, template, takes_blanks=takes_blanks)
 
 
 def slow(template: str) -> Any:
@@ -193,14 +208,17 @@ def _merges(core: Any) -> list[list[str]]:
     return [pair.split(" ") if isinstance(pair, str) else pair for pair in pairs]
 
 
-def _fast(core: Any, template: str) -> Any:
-    from transformers import PreTrainedTokenizerFast
+def _fast(core: Any, template: str, *, takes_blanks: bool = False) -> Any:
+    from transformers import AddedToken, PreTrainedTokenizerFast
 
+    words = [word for word in CONTROL if word not in {"<s>", "</s>", "<think>"}]
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=core,
         bos_token="<s>",  # noqa: S106 - a control token
         eos_token="</s>",  # noqa: S106
-        additional_special_tokens=[word for word in CONTROL if word not in {"<s>", "</s>", "<think>"}],
+        additional_special_tokens=[
+            AddedToken(word, lstrip=takes_blanks, rstrip=takes_blanks, normalized=False, special=True) for word in words
+        ],
         clean_up_tokenization_spaces=False,
     )
     tokenizer.add_tokens(["<think>", "</think>"])
