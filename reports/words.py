@@ -9,7 +9,7 @@ class ClaimKind(StrEnum):
     """What a claim says of its metric."""
 
     SUPERIORITY = "superiority"  # tuned is better than base: exact two-sided p <= alpha, in the good direction
-    NON_INFERIORITY = "non_inferiority"  # tuned is less than `margin` worse: one-sided score p <= alpha
+    NON_INFERIORITY = "non_inferiority"  # tuned is less than `margin` worse: one-sided exact p <= alpha
     MINIMUM_RATE = "minimum_rate"  # tuned's rate of the good answer is at least `threshold`
     ZERO_VIOLATIONS = "zero_violations"  # no pair that base gets right and tuned wrong
     MAXIMUM_COST = "maximum_cost"  # tuned's median is at most `threshold`, or at most `ratio` times base's cost

@@ -11,6 +11,8 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from scipy.stats import norm
+
 from harness.bench.repeats import LIKENESS, REPEATS, repeats_row
 from harness.errors import BadInputError
 from harness.store import write_atomically
@@ -22,9 +24,11 @@ from reports.statistics.enumeration import (
     worst_promotion,
     worst_size,
 )
+from reports.statistics.unconditional import critical_score, largest_error
 
 SIZES = (8, 16, 32)
-MARGIN = 0.10
+MARGIN, ALPHA = 0.10, 0.05
+MARGINS, LARGER = (0.05, 0.10, 0.20), (64, 100, 200, 500)  # of the table of non-inferiority
 BEGIN, END = "<!-- made by python -m harness.bench.errors -->", "<!-- end -->"
 
 
@@ -42,12 +46,16 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def tables(sizes: Sequence[int]) -> str:
-    """The tables as Markdown: errors of the tests, coverage of the intervals, and (simulated) coverage with repeats."""
+    """The tables as Markdown: errors of the tests, coverage of intervals, and (simulated) coverage with repeats."""
     return "\n".join(
         (
-            "| pairs | exact McNemar | the gate promotes | mid-p | non-inferiority, 10 points |",
+            "| pairs | exact McNemar | the gate promotes | mid-p | the gate's non-inferiority, 10 points |",
             "|---|---|---|---|---|",
             *(test_row(n) for n in sizes),
+            "",
+            f"| pairs | {' | '.join(f'score, {100 * m:g} points | exact, {100 * m:g} points' for m in MARGINS)} |",
+            f"|---|{'---|' * 2 * len(MARGINS)}",
+            *(noninferiority_row(n) for n in (*sizes, *LARGER)),
             "",
             f"| pairs | {' | '.join(INTERVALS)} |",
             f"|---|{'---|' * len(INTERVALS)}",
@@ -62,8 +70,18 @@ def tables(sizes: Sequence[int]) -> str:
 
 def test_row(n: int) -> str:
     """The largest error of each test of n pairs."""
-    cells = (worst_size(n), worst_promotion(n), worst_size(n, midp=True), worst_noninferiority(n, MARGIN))
-    return f"| {n} | {' | '.join(map(_cell, cells))} |"
+    cells = (worst_size(n), worst_promotion(n), worst_size(n, midp=True))
+    noninferiority = worst_noninferiority(n, MARGIN, exact=True)
+    return f"| {n} | {' | '.join(map(_cell, (*cells, noninferiority)))} |"
+
+
+def noninferiority_row(n: int) -> str:
+    """How often Tango's score test and the exact one rule a loss of each margin out that is the true one, at most."""
+    cells = []
+    for margin in MARGINS:
+        least = float(norm.isf(ALPHA)), critical_score(n, margin, ALPHA)
+        cells += [f"{largest_error(n, margin, each):.4f}" for each in least]
+    return f"| {n} | {' | '.join(cells)} |"
 
 
 def interval_row(n: int) -> str:

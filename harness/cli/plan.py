@@ -20,6 +20,7 @@ from reports.statistics.planning import (
 from reports.statistics.power import mcnemar_power, smallest_detectable
 from reports.statistics.sequential_power import MOST as MOST_SEQUENTIAL
 from reports.statistics.sequential_power import pairs_for_sequential, sequential_power
+from reports.statistics.unconditional import MOST_EXACT
 
 Answer: TypeAlias = "str | float | dict[str, float | None] | None"
 
@@ -166,7 +167,7 @@ def _noninferiority(asked: Question, n: int | None) -> dict[str, Answer]:
         raise _too_many(asked)
     return {
         "kind": asked.kind,
-        "test": "Tango's score test, one-sided",
+        "test": "exact, one-sided" if n <= MOST_EXACT else "Tango's score test, one-sided",
         "alpha": alpha,
         "losses": losses,
         "effect": effect,

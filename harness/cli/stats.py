@@ -15,6 +15,7 @@ from reports.statistics.mcnemar import mcnemar_exact, mcnemar_midp
 from reports.statistics.odds import win_odds
 from reports.statistics.power import mcnemar_power, smallest_detectable
 from reports.statistics.proportion import clopper_pearson, jeffreys, wilson
+from reports.statistics.unconditional import MOST_EXACT, noninferiority_exact_p
 from reports.statistics.values import PairedTable
 
 COUNT = click.IntRange(min=0, max=1_000_000)
@@ -53,6 +54,7 @@ def paired(
         "wald": wald(table, level),
         "win_odds": asdict(win_odds(tuned_only, base_only, level)),
         "noninferiority_p": None if margin is None else noninferiority_p(table, margin),
+        "noninferiority_exact_p": None if margin is None or n > MOST_EXACT else noninferiority_exact_p(table, margin),
         "smallest_detectable": smallest_detectable(n, base_only / n, alpha=1 - level),
     }
     answer(answers, as_json=as_json)

@@ -8,6 +8,7 @@ from reports.policy import Claim
 from reports.schema import PairResult
 from reports.sequential import course, needed
 from reports.statistics.difference import noninferiority_p, superiority_p
+from reports.statistics.unconditional import MOST_EXACT, inferiority_exact_p, noninferiority_exact_p
 from reports.statistics.values import PairedTable
 from reports.tally import METRICS, Better, Tally, tally
 from reports.wording import p_exact, plural
@@ -101,7 +102,10 @@ def _sequential(asked: Question, counted: Tally) -> Judged:
 
 
 def non_inferiority(asked: Question) -> Judged:
-    """Tuned is worse by less than the margin: one-sided p of Tango's score test at most alpha."""
+    """Tuned is worse by less than the margin: one-sided exact p at most alpha.
+
+    Where scenarios have repeats, or there are more than MOST_EXACT pairs, p is that of Tango's score test.
+    """
     claim = asked.claim
     counted = tally(asked.pairs, claim.metric, asked.imputation)
     alpha, margin = claim.alpha or 0.0, claim.margin or 0.0
@@ -109,17 +113,19 @@ def non_inferiority(asked: Question) -> Judged:
         return nothing(asked.pairs)
     if asked.sequential:
         return needs_fixed_n(_seen(claim, counted))
+    exact = not counted.clustered and counted.n <= MOST_EXACT
     table = _table(claim, counted, 1 - 2 * alpha)
-    p = noninferiority_p(table, margin)
-    seen = f"{_seen(claim, counted)}, one-sided score test p = {p_exact(p)}"
+    p = noninferiority_exact_p(table, margin) if exact else noninferiority_p(table, margin)
+    opposite = inferiority_exact_p(table, margin) if exact else 1 - p
+    seen = f"{_seen(claim, counted)}, one-sided {'exact' if exact else 'score'} test p = {p_exact(p)}"
     if within(p, alpha):
         return Judged(status=Status.MET, text=f"{seen} <= {alpha:g}: less than {100 * margin:g} points worse.", p=p)
-    if within(1 - p, alpha):
+    if within(opposite, alpha):
         text = f"{seen}: the tuned model is worse by more than {100 * margin:g} points."
         return Judged(status=Status.REFUTED, text=text, p=p)
-    if table.n < pairs_needed(claim):
-        fewest = f"even arms that agree on every pair need {pairs_needed(claim)} pairs"
-        text = f"{seen} > {alpha:g}, on too few pairs: {fewest}."
+    fewest = pairs_needed(claim, repeats=counted.clustered)
+    if table.n < fewest:
+        text = f"{seen} > {alpha:g}, on too few pairs: even arms that agree on every pair need {fewest} pairs."
         return Judged(status=Status.UNDECIDABLE, text=text, p=p)
     text = f"{seen} > {alpha:g}: a loss of {100 * margin:g} points is not ruled out."
     return Judged(status=Status.NOT_MET, text=text, p=p)

@@ -14,12 +14,16 @@ from reports.words import ClaimKind, Tier
 
 
 def undecidable(
-    policy: Policy, scenarios: int | Sequence[ScenarioFacts], *, sequential: bool = False
+    policy: Policy,
+    scenarios: int | Sequence[ScenarioFacts],
+    *,
+    sequential: bool = False,
+    repeats: bool = False,
 ) -> tuple[str, ...]:
     """A sentence for each claim, advisory ones aside, that these scenarios can never meet, or meet without proof.
 
     With a bare number, claims about subsets are taken to be about any of the scenarios except those about one
-    archetype; `sequential` if the run may stop early.
+    archetype; `sequential` if the run may stop early, `repeats` if it runs scenarios more than once.
     """
     facts = [ScenarioFacts(id=str(i)) for i in range(scenarios)] if isinstance(scenarios, int) else scenarios
     known = not isinstance(scenarios, int)
@@ -27,14 +31,14 @@ def undecidable(
         sentence
         for claim in policy.claims
         if claim.tier is not Tier.ADVISORY and (known or claim.subset.archetype is None)
-        for sentence in _lacks(claim, facts, sequential=sequential)
+        for sentence in _lacks(claim, facts, sequential=sequential, repeats=repeats)
     )
 
 
-def _lacks(claim: Claim, facts: Sequence[ScenarioFacts], *, sequential: bool) -> Iterator[str]:
+def _lacks(claim: Claim, facts: Sequence[ScenarioFacts], *, sequential: bool, repeats: bool) -> Iterator[str]:
     chosen = [fact for fact in facts if _fits(claim, fact)]
     whole = len(chosen) == len(facts)
-    needed = pairs_needed(claim, sequential=sequential)
+    needed = pairs_needed(claim, sequential=sequential, repeats=repeats)
     has = (
         f"this run has {len(chosen)}" if whole else f"{len(chosen)} of this run's {plural(len(facts), 'scenario')} fit"
     )

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from math import atan, sqrt
 
+import numpy as np
 from scipy.optimize import brentq
 from scipy.stats import norm
 
+from reports.statistics.power import Counts, Floats
 from reports.statistics.proportion import wilson
 from reports.statistics.values import Interval, PairedTable, two_sided_z
 
@@ -35,6 +37,20 @@ def _score(n: float, b: float, c: float, d: float) -> float:
     return distance / sqrt(variance)
 
 
+def tango_scores(wins: Counts, losses: Counts, n: Counts, margin: float) -> Floats:
+    """Tango's statistic against a true difference of -margin, for whole arrays; as `tango_z`."""
+    d = margin  # for the arms in each other's place
+    linear = -wins - losses + (2 * n - losses + wins) * d
+    product = wins * d * (1 - d)
+    root = np.sqrt(linear * linear + 8 * n * product)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        q = np.where(linear <= 0, (root - linear) / (4 * n), 2 * product / (root + linear))
+        variance = n * (2 * np.nan_to_num(q) + d * (1 - d))
+        distance = wins - losses + n * d
+        ratio = distance / np.sqrt(np.maximum(variance, 0.0))
+    return np.asarray(np.where(variance > 0, ratio, np.where(distance > 0, np.inf, -np.inf)), dtype=np.float64)
+
+
 def tango(table: PairedTable, level: float = 0.95) -> Interval:
     """Tango's score interval: the differences that his test does not reject (same source)."""
     z, seen = two_sided_z(level), table.difference
@@ -55,10 +71,15 @@ def tango(table: PairedTable, level: float = 0.95) -> Interval:
 
 def noninferiority_p(table: PairedTable, margin: float) -> float:
     """One-sided p of Tango's score test that tuned is worse than base by `margin` or more (0 < margin < 1)."""
+    return float(norm.sf(tango_z(table, -check_margin(margin))))
+
+
+def check_margin(margin: float) -> float:
+    """The margin itself; ValueError unless it lies strictly between 0 and 1."""
     if not 0 < margin < 1:
         msg = f"a margin lies between 0 and 1, not {margin}"
         raise ValueError(msg)
-    return float(norm.sf(tango_z(table, -margin)))
+    return margin
 
 
 def superiority_p(table: PairedTable, minimum: float = 0.0) -> float:

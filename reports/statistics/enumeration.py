@@ -14,6 +14,7 @@ from scipy.stats import multinomial
 from reports.statistics.difference import bonett_price, newcombe, noninferiority_p, tango, wald
 from reports.statistics.mcnemar import mcnemar_exact, mcnemar_midp
 from reports.statistics.power import Counts, Floats
+from reports.statistics.unconditional import noninferiority_exact_p
 from reports.statistics.values import Interval, PairedTable
 
 STEP = 0.05  # of the grid over both discordant rates
@@ -61,9 +62,13 @@ def worst_promotion(n: int, *, alpha: float = 0.05) -> Worst:
     return _worst(max, ((_chance(n, rates, met), rates) for rates in no_better))
 
 
-def worst_noninferiority(n: int, margin: float, *, alpha: float = 0.05) -> Worst:
-    """The largest probability that the score test rules a loss of `margin` out although that is the true one."""
-    shown = np.array([noninferiority_p(_table(n, b, c), margin) <= alpha * (1 + ROUNDING) for b, c in _discordant(n)])
+def worst_noninferiority(n: int, margin: float, *, alpha: float = 0.05, exact: bool = False) -> Worst:
+    """The largest probability that the score test rules a loss of `margin` out although that is the true one.
+
+    `exact` asks for the exact test, the gate's: then n is at most MOST_EXACT.
+    """
+    p = noninferiority_exact_p if exact else noninferiority_p
+    shown = np.array([p(_table(n, b, c), margin) <= alpha * (1 + ROUNDING) for b, c in _discordant(n)])
     most = round((1 - margin) / 2 / FINE)
     edge = [(i * FINE, i * FINE + margin) for i in range(most + 1)]
     return _worst(max, ((_chance(n, rates, shown), rates) for rates in edge))

@@ -9,10 +9,12 @@ from typing import TypeAlias
 import numpy as np
 from scipy.stats import binom, norm
 
+from reports.statistics.difference import tango_scores
 from reports.statistics.power import NEGLIGIBLE, Counts, Floats, critical_counts
+from reports.statistics.unconditional import MOST_EXACT, critical_score
 
 MOST = 50_000  # pairs; more is not looked for
-WHOLE = 2048  # up to here every n is looked at; beyond, so many roots of n to each side:
+WHOLE = 128  # up to here every n up to twice as many is looked at; beyond, so many roots of n further:
 ROOTS = 8  # the power jumps by about 1 / root n and rises by about 1 / n from one n to the next
 CHUNK = 64
 SLACK = 1e-12
@@ -46,14 +48,14 @@ def mcnemar_powers(tuned_only: float, base_only: float, first: int, last: int, *
 
 
 def noninferiority_power(tuned_only: float, base_only: float, n: int, margin: float, *, alpha: float = 0.05) -> float:
-    """The probability that Tango's one-sided score test of n pairs rules out a loss of `margin` or more."""
+    """The probability that the gate's test of n pairs rules out a loss of `margin` or more."""
     return float(noninferiority_powers(tuned_only, base_only, n, n, margin, alpha=alpha)[0])
 
 
 def noninferiority_powers(
     tuned_only: float, base_only: float, first: int, last: int, margin: float, *, alpha: float = 0.05
 ) -> Floats:
-    """The power of Tango's one-sided score test at each n from `first` to `last`.
+    """The power of the gate's test at each n from `first` to `last`: exact, beyond MOST_EXACT pairs Tango's.
 
     By complete enumeration of both discordant counts; for each number of losses, the fewest wins that suffice are
     found by bisection, since the statistic rises with every pair that moves from neither to won (Barnard's
@@ -68,14 +70,13 @@ def noninferiority_powers(
     if base_only * last < NEGLIGIBLE:  # none is ever lost (and SciPy overflows on the tiniest probabilities)
         base_only = 0.0
     left = min(1.0, tuned_only / (1 - base_only)) if base_only < 1 else 0.0
-    z = float(norm.isf(alpha))
     found = []
     for start in range(first, last + 1, CHUNK):
         n: Counts = np.arange(start, min(start + CHUNK, last + 1), dtype=np.int64)[:, None]
         fewest_losses = _quantile(start, base_only, upper=False)
         losses = np.arange(fewest_losses, _quantile(int(n[-1, 0]), base_only, upper=True) + 1, dtype=np.int64)
         rest = np.maximum(n - losses, 0)  # where there are more losses than pairs, their weight is 0
-        fewest = _fewest_wins(losses, n, margin, z)
+        fewest = _fewest_wins(losses, n, margin, _critical_scores(n, margin, alpha))
         met = np.where(fewest <= rest, binom.sf(fewest - 1, rest, left), 0.0)
         found.append((binom.pmf(losses, n, base_only) * met).sum(axis=1))
     return np.asarray(np.minimum(np.concatenate(found), 1.0), dtype=np.float64)
@@ -87,41 +88,34 @@ def _quantile(n: int, rate: float, *, upper: bool) -> int:
     return max(0, int(binom.isf(NEGLIGIBLE, n, rate) if upper else binom.ppf(NEGLIGIBLE, n, rate)))
 
 
-def _fewest_wins(losses: Counts, n: Counts, margin: float, z: float) -> Counts:
-    """For each n and number of losses, the fewest wins with which the score test rejects; more than fit if none do."""
+def _critical_scores(n: Counts, margin: float, alpha: float) -> Floats:
+    tango = float(norm.isf(alpha))
+    critical = [critical_score(each, margin, alpha) if each <= MOST_EXACT else tango for each in n[:, 0].tolist()]
+    return np.array(critical)[:, None]
+
+
+def _fewest_wins(losses: Counts, n: Counts, margin: float, z: Floats) -> Counts:
+    """For each n and number of losses, the fewest wins with a score of z or more; more than fit if none has one."""
     # the statistic's variance is at most n, so that its root bounds how far wins may lie from no distance
-    least, most = losses - n * margin + min(0.0, z) * np.sqrt(n), losses - n * margin + max(0.0, z) * np.sqrt(n)
+    about, spread = losses - n * margin, z * np.sqrt(n)
+    least, most = about + np.minimum(0.0, spread), about + np.maximum(0.0, spread)
     none = np.maximum(n - losses, 0) + 1
     low: Counts = np.clip(np.floor(least).astype(np.int64) - 1, -1, none - 1)
     high: Counts = np.clip(np.ceil(most).astype(np.int64) + 1, low + 1, none)
     while np.any(high - low > 1):
         middle = np.maximum((low + high) // 2, 0)
-        enough = _z(middle, losses, n, margin) >= z - SLACK * abs(z)
+        enough = tango_scores(middle, losses, n, margin) >= z - SLACK * np.abs(z)
         high = np.where(enough & (high - low > 1), middle, high)
         low = np.where(~enough & (high - low > 1), middle, low)
     return high
-
-
-def _z(wins: Counts, losses: Counts, n: Counts, margin: float) -> Floats:
-    """Tango's statistic against a true difference of -margin, for whole arrays; as `difference.tango_z`."""
-    d = margin  # for the arms in each other's place
-    linear = -wins - losses + (2 * n - losses + wins) * d
-    product = wins * d * (1 - d)
-    root = np.sqrt(linear * linear + 8 * n * product)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        q = np.where(linear <= 0, (root - linear) / (4 * n), 2 * product / (root + linear))
-        variance = n * (2 * np.nan_to_num(q) + d * (1 - d))
-        distance = wins - losses + n * d
-        ratio = distance / np.sqrt(np.maximum(variance, 0.0))
-    return np.asarray(np.where(variance > 0, ratio, np.where(distance > 0, np.inf, -np.inf)), dtype=np.float64)
 
 
 def lasting(powers: Powers, target: float) -> int | None:
     """The smallest n from which the power stays at `target` or above; None if that is beyond MOST.
 
     The power of an exact test goes up and down with n, so the first n that reaches the target may be a lucky one.
-    The search doubles n, bisects, and then looks at every n around: at all of them up to twice the crossing, beyond
-    WHOLE at those that it may have jumped over.
+    The search doubles n, bisects, and then looks at every n around that may be one: up to twice the crossing, beyond
+    WHOLE as far as a power can fall back.
     """
     reached = 8
     while float(powers(reached, reached)[0]) < target - SLACK:
@@ -141,7 +135,7 @@ def lasting(powers: Powers, target: float) -> int | None:
 def _settled(powers: Powers, target: float, about: int) -> int | None:
     """The n after the last one below the target, in windows that grow until both of their ends are settled."""
     reach = about if about <= WHOLE else ceil(ROOTS * sqrt(about))
-    first, last = max(1, about - reach), about + reach + 16
+    first, last = max(1, about - 1), about + reach + 16  # the bisection has seen one before it fail
     while True:
         below = np.flatnonzero(powers(first, last) < target - SLACK)
         if len(below) == 0 and first > 1:
@@ -176,7 +170,10 @@ def pairs_for_noninferiority(
 
 
 def smallest_margin(effect: float, n: int, *, losses: float, power: float, alpha: float = 0.05) -> float | None:
-    """The smallest margin that n pairs rule out with `power`; None if not even one of almost 1 is."""
+    """A margin that n pairs rule out with `power` and from which they would not rule out less; None if there is none.
+
+    A smaller one may exist by luck: the power of an exact test goes up and down with the margin, too.
+    """
     none, enough = max(0.0, -effect), 1 - 1e-9
 
     def shown(margin: float) -> bool:

@@ -147,6 +147,13 @@ def test_the_exit_code_of_gate_is_the_decision(
     assert evalh("gate", path).returncode == code
 
 
+def test_gate_holds_a_run_to_the_policy_it_was_started_with_unless_another_is_named(tmp_path: Path) -> None:
+    run = a_run(tmp_path / "run", run_of(both=16), gate="smoke")
+    assert evalh("gate", run).returncode == 0
+    assert evalh("gate", run, "--policy", "promote").returncode == 20
+    assert evalh("gate", write_reports(run, rebuild_report(run))).returncode == 20
+
+
 def test_gate_on_a_scripted_run_never_exits_0(tmp_path: Path) -> None:
     run = a_run(tmp_path / "run", run_of(tuned_only=16), scripted=True)
     for policy in ("promote", "smoke"):
@@ -231,6 +238,7 @@ def test_stats_paired_prints_published_numbers() -> None:
         "wald",
         "win_odds",
         "noninferiority_p",
+        "noninferiority_exact_p",
         "smallest_detectable",
     } <= set(said)
     assert round(said["mcnemar_exact_p"], 6) == 0.052479

@@ -13,6 +13,8 @@ from harness.values import Arm, TrialRecord
 from reports import Decision, Policy, RunInfo, build_report, gate, load_policy, undecidable
 from reports.claims import Status
 from reports.schema import GateResult, Recommendation
+from reports.statistics.unconditional import noninferiority_exact_p
+from reports.statistics.values import PairedTable
 from tests.reports.records import FIXTURE, LIVE, invalid, key_of, pair, run_of
 
 
@@ -162,13 +164,32 @@ class TestNothingElseDecides:
 class TestClaims:
     def test_noninferiority_is_met_by_agreement_on_enough_pairs(self) -> None:
         claim = policy_of(metric="success", kind="non_inferiority", margin=0.05, alpha=0.05)
-        assert decided(run_of(both=52), claim).exit_code == 0
+        assert decided(run_of(both=59), claim).exit_code == 0
 
     def test_noninferiority_on_too_few_pairs_is_inconclusive_and_says_how_many(self) -> None:
         claim = policy_of(metric="success", kind="non_inferiority", margin=0.05, alpha=0.05)
-        decision = decided(run_of(both=51), claim)
+        decision = decided(run_of(both=58), claim)
         assert decision.exit_code == 10
-        assert any("need 52 pairs" in sentence for sentence in decision.rationale)
+        assert any("need 59 pairs" in sentence for sentence in decision.rationale)
+
+    def test_noninferiority_holds_where_the_exact_test_says_so_not_where_the_score_test_does(self) -> None:
+        """One win and no loss in 16 pairs: the score test's p is 0.0446, but as much happens by chance in 0.0565."""
+        claim = policy_of(metric="success", kind="non_inferiority", margin=0.1, alpha=0.05)
+        decision = decided(run_of(both=15, tuned_only=1), claim)
+        assert decision.findings[0].status is Status.UNDECIDABLE
+        assert "one-sided exact test p = 0.0565" in decision.findings[0].sentence
+        assert decision.findings[0].p == noninferiority_exact_p(
+            PairedTable(both=15, tuned_only=1, base_only=0, neither=0), 0.1
+        )
+
+    def test_noninferiority_of_scenarios_with_repeats_is_decided_by_the_score_test(self) -> None:
+        claim = policy_of(metric="success", kind="non_inferiority", margin=0.1, alpha=0.05)
+        trials = [t for s in range(25) for r in range(2) for t in pair(f"s-{s}", base=True, tuned=True, repeat=r)]
+        decision = decided(trials, claim)
+        assert decision.exit_code == 0
+        assert "one-sided score test p = " in decision.findings[0].sentence
+        assert undecidable(claim, 25, repeats=True) == ()
+        assert undecidable(claim, 25) != ()
 
     def test_noninferiority_of_a_clearly_worse_model_is_refuted(self) -> None:
         claim = policy_of(metric="success", kind="non_inferiority", margin=0.05, alpha=0.05)
@@ -229,7 +250,7 @@ class TestClaims:
     def test_what_a_run_is_too_small_for_is_said_beforehand(self) -> None:
         assert undecidable(load_policy("promote"), 16) == ()
         assert any("at least 6 scenarios" in text for text in undecidable(load_policy("promote"), 5))
-        assert any("at least 25 scenarios" in text for text in undecidable(load_policy("regression"), 16))
+        assert any("at least 29 scenarios" in text for text in undecidable(load_policy("regression"), 16))
 
     @settings(max_examples=40)
     @given(st.integers(0, 14), st.integers(0, 14), st.integers(0, 14))

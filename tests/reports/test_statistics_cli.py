@@ -11,6 +11,7 @@ import pytest
 
 from harness.cli.main import cli
 from harness.errors import BadInputError
+from reports.statistics.unconditional import MOST_EXACT
 from tests.reports.test_statistics_clustered import PET, PSYCHIATRY, SPECT
 
 HEADER = "cluster,base,tuned\n"
@@ -125,7 +126,8 @@ class TestCounts:
     ) -> None:
         found = json.loads(said(capsys, "paired", *map(str, cells), "--margin", "0.1", "--json"))
         wanted = "difference mcnemar_exact_p mcnemar_midp tango newcombe bonett_price wald win_odds"
-        assert {*wanted.split(), "noninferiority_p", "smallest_detectable"} <= set(found)
+        assert {*wanted.split(), "noninferiority_p", "noninferiority_exact_p", "smallest_detectable"} <= set(found)
+        assert (found["noninferiority_exact_p"] is None) == (sum(cells) > MOST_EXACT)
         for name in ("tango", "newcombe", "bonett_price", "wald"):
             low, high = found[name]
             assert -1 <= low <= high <= 1
