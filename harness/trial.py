@@ -6,12 +6,12 @@ import hashlib
 import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import monotonic
 
 import checkers
-from harness.errors import EndpointError, EvalhError, StoreError
+from harness.errors import EndpointError, EvalhError, SandboxError, StoreError
 from harness.parity.tally import tally
 from harness.sandbox.protocol import Engine, Limits, PlacedFile, Sandbox, SandboxSpec
 from harness.session import SEEDS, Model, Observers, SessionLimits, run_session
@@ -33,6 +33,9 @@ from harness.values import (
     Verdict,
 )
 from scenarios import LoadedScenario
+from scenarios.bundle import Scenario
+
+_UNCHECKED = "its checks were not possible: the container's own memory limit had killed the container"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,12 +164,27 @@ def hold_session(
         terminal.close()
         if writer:
             writer.end(session.end)
-        sandbox.kill_operator()
-        checks = checkers.run_checks(scenario, sandbox)
+        checks = _checked(scenario, session, sandbox)
     metrics = checkers.measure(scenario, session, checks, command_mode_turns=plan.command_mode_turns)
-    return session, Judgement(
-        checks=checks, metrics=metrics, verdict=checkers.verdict(scenario, session, metrics, checks)
-    )
+    verdict = checkers.verdict(scenario, session, metrics, checks)
+    if checks is None:
+        verdict = replace(verdict, reason=f"{verdict.reason}; {_UNCHECKED}")
+    return session, Judgement(checks=checks or (), metrics=metrics, verdict=verdict)
+
+
+def _checked(scenario: Scenario, session: Session, sandbox: Sandbox) -> tuple[CheckResult, ...] | None:
+    """The checks' results; None where the model had its container killed, and no check could change its verdict.
+
+    Were that INVALID, a model could void a loss by using up the container's memory.
+    """
+    try:
+        sandbox.kill_operator()
+        return checkers.run_checks(scenario, sandbox)
+    except SandboxError:
+        rightly_ended = session.end.terminal is Terminal(scenario.expected_terminal)
+        if rightly_ended or not sandbox.killed_by_memory():
+            raise
+        return None
 
 
 def run_trial(plan: TrialPlan, engine: Engine, model: Model, store: RunStore) -> TrialRecord:

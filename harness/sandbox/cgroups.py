@@ -80,6 +80,12 @@ class Cgroups:
         file = "cgroup.procs" if self.version == 2 else "tasks"
         return tuple(root / PARENT / name / file for root in self._directories())
 
+    def move(self, pid: int, name: str) -> None:
+        """Move the single-threaded process `pid` into the group; SandboxError if it has ended."""
+        with _refusals(name):
+            for file in self.join_files(name):
+                file.write_text(str(pid))
+
     def names(self, prefix: str = "") -> tuple[str, ...]:
         """Every group whose name starts with `prefix`, sorted."""
         found: set[str] = set()

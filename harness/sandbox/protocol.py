@@ -102,6 +102,13 @@ class Sandbox(Protocol):
         """How many processes the memory limit has killed so far; None where not told."""
         ...
 
+    def killed_by_memory(self) -> bool:
+        """Whether the container's own memory limit killed what keeps it: the operator's doing, no fault of a machine.
+
+        Asked once something else has failed; False where it cannot be told.
+        """
+        ...
+
 
 class Engine(Protocol):
     """A way to make sandboxes. Opening one starts its watchdog; closing it removes all it made."""

@@ -15,9 +15,11 @@ class Looks:
     showed before it waited may still be on its way here. Each look may cost a process (in docker, an exec).
     """
 
-    def __init__(self, now: float, *, first: float, gap: float) -> None:
+    def __init__(self, now: float, *, first: float, gap: float, mute: float = 0.0) -> None:
+        """`mute`: how long something must be seen waiting that has shown nothing at all, if that is more than `gap`."""
         self.due = now + first
         self._gap = gap
+        self._mute = mute
         self._interval = max(first, gap) / 2
         self._heard = now
         self._since: float | None = None  # when the looks began to find it waiting
@@ -26,6 +28,7 @@ class Looks:
     def heard(self, now: float) -> None:
         """Output came."""
         self._heard = now
+        self._mute = 0.0
 
     def hasten(self, now: float) -> None:
         """A mark came that a look must confirm: look soon, and ask for less silence."""
@@ -44,8 +47,8 @@ class Looks:
         if self._since is None:
             self._since = now
         seen = now - self._since
-        gap = self._gap / 4 if self._prompted else self._gap
-        self.due = now + gap / 2
+        gap = self._gap / 4 if self._prompted else max(self._gap, self._mute)
+        self.due = now + min(gap, self._gap) / 2
         if seen < gap:
             return False
         return self._prompted or now - self._heard >= gap or seen >= _FLOWING_SECONDS

@@ -13,11 +13,12 @@ from harness.terminal.findings import Findings
 from harness.terminal.looks import Looks
 from harness.terminal.marks import MarkScanner
 from harness.terminal.watch import Rest, Sight, TerminalLimits, TerminalPty, Watch
-from harness.values import Exchange, LineEnd, SessionEnd, TypedLine
+from harness.values import Exchange, LineEnd, SessionEnd, Terminal, TypedLine
 from render.observation import observation
 
 _CTRL_C, _CTRL_Q = b"\x03", b"\x11"
 _RESUME_SECONDS = 0.2  # for output that ^S had stopped to bring a prompt
+_RELAY_SECONDS = 1.5  # for a busy engine to carry a line to the shell, which until then waits for it
 _TYPING_SECONDS = 1.0  # for a terminal to take one line
 _STOPS = {LineEnd.REFUSED, LineEnd.UNFINISHED, LineEnd.INTERRUPTED, LineEnd.KILLED, LineEnd.SESSION_END}
 _ENDS = {
@@ -26,6 +27,11 @@ _ENDS = {
     Rest.WAITING: LineEnd.WAITING,
     Rest.ENDED: LineEnd.SESSION_END,
 }
+_OUT_OF_MEMORY = SessionEnd(
+    terminal=Terminal.SHELL_KILLED,
+    signal=9,
+    reason="the container's own memory limit killed it, with its first process",
+)
 
 
 class ShellTerminal:
@@ -36,7 +42,8 @@ class ShellTerminal:
     long for the terminal, the session's end) throws away the lines that were still to be typed, as ^C does
     for a person: they are not in the Exchange.
 
-    Nothing that a model does raises; SandboxError means that the terminal itself was lost.
+    Nothing that a model does raises, not even when it has its whole container killed for want of memory;
+    SandboxError means that the terminal itself was lost.
     """
 
     def __init__(
@@ -97,9 +104,15 @@ class ShellTerminal:
         self._turn += 1
         if self._recorder is not None:
             self._recorder.marker(f"{self._turn}: {texts[0]}")
-        self._watch.begin_exchange()
         self._unjudged = []
-        lines = self._type_lines(texts, until)
+        try:
+            self._watch.begin_exchange()
+            lines = self._type_lines(texts, until)
+        except SandboxError:
+            if not self._pty.killed_by_memory():
+                raise
+            self._watch.end = _OUT_OF_MEMORY
+            lines = [TypedLine(text=texts[0], end=LineEnd.SESSION_END)]
         return Exchange(
             lines=tuple(lines),
             output=self._watch.output.bytes(),
@@ -146,7 +159,7 @@ class ShellTerminal:
         if brisk or _has_controls(text):
             self._watch.doubt = True  # there may be more prompts than one, or none
         if self._watch.send(data + b"\n", seconds=_TYPING_SECONDS):
-            self._sight = self._watch.settle(until, looks=self._looks(brisk=brisk), sure=last)
+            self._sight = self._watch.settle(until, looks=self._looks(brisk=brisk, typed=True), sure=last)
         else:
             self._sight = Sight(rest=Rest.BUSY)
         if self._sight.rest is Rest.BUSY:
@@ -194,9 +207,10 @@ class ShellTerminal:
             self._sight = self._watch.settle(monotonic() + self._limits.interrupt_seconds, looks=self._looks())
         return LineEnd.SESSION_END if self._sight.rest is Rest.ENDED else end
 
-    def _looks(self, *, brisk: bool = False, first: float | None = None) -> Looks:
+    def _looks(self, *, brisk: bool = False, first: float | None = None, typed: bool = False) -> Looks:
         quiet = self._limits.quiet_seconds / 4 if brisk else self._limits.quiet_seconds
-        return Looks(monotonic(), first=quiet / 2 if first is None else first, gap=quiet)
+        mute = _RELAY_SECONDS if typed and not brisk and self._watch.relayed else 0.0
+        return Looks(monotonic(), first=quiet / 2 if first is None else first, gap=quiet, mute=mute)
 
     def _judged(self, end: LineEnd) -> list[TypedLine]:
         """The lines of the command that has just ended, each with what is known of the whole."""

@@ -35,6 +35,11 @@ class Stream:
         os.set_blocking(self._fd, False)
         self._spawn.delaybeforesend = None
 
+    @property
+    def relayed(self) -> bool:
+        """Whether others carry the bytes to the terminal and back, at their own pace."""
+        return self._socket is not None
+
     def read(self, timeout: float) -> bytes | None:
         """What is there, at most 64 KiB; empty after `timeout` seconds without any, None at the end."""
         try:

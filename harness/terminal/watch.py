@@ -40,6 +40,10 @@ class TerminalPty(Protocol):
         """SIGKILL the foreground process group, unless it is the session shell's own."""
         ...
 
+    def killed_by_memory(self) -> bool:
+        """Whether the session's own memory limit ended all of it, once the terminal was lost."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TerminalLimits:
@@ -95,6 +99,11 @@ class Watch:
         self.end: SessionEnd | None = None
         self.output = Capture(limits.output_bytes)
         self.command = Capture(_COMMAND_BYTES)
+
+    @property
+    def relayed(self) -> bool:
+        """Whether others carry what is typed to the terminal, so that it may arrive late."""
+        return self._stream.relayed
 
     def begin_exchange(self) -> None:
         """Start a new record of what is shown, with what came in since the last one."""

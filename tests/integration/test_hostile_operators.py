@@ -3,15 +3,38 @@
 from __future__ import annotations
 
 import re
+import subprocess
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
 
 import pytest
 
+from harness.errors import SandboxError
 from harness.sandbox.protocol import Engine, Limits, Sandbox
+from harness.sandbox.reap import find
+from harness.trial import ReferenceModel, TrialPlan, play
+from harness.values import Arm, Completion, Message, Outcome, Role, Terminal
+from scenarios import load_file
+from tests.integration.command import SUITE
+from tests.integration.conftest import usable
 from tests.integration.session import eventually, landed, spec
 
 MIB = 1 << 20
 # Forks for ever, deaf to what can be ignored, in a session of its own, and keeps trying at the limit.
 BOMB = "setsid perl -e '$SIG{$_} = q(IGNORE) for qw(INT TERM HUP QUIT); while (1) { fork }' >/dev/null 2>&1 &"
+# Takes on the score that the kernel's choice of a victim gives to PID 1, and fills the memory from many processes that
+# are each smaller than PID 1 is.
+AS_WORTHY_AS_PID_1 = "echo 0 >/proc/$$/oom_score_adj; mkfifo /tmp/never; x=$(head -c 700000 /dev/zero | tr '\\0' x)"
+SMALL_HOGS = "i=0; while [ $i -lt 110 ]; do (y=$x; z=$x; read q </tmp/never) & i=$((i+1)); done 2>/dev/null"
+HOG = "perl -e 'my $x = q(x) x 200_000_000'"
+
+
+def gone(sandbox: Sandbox) -> bool:
+    try:
+        return sandbox.world.stat("/") is None
+    except SandboxError:
+        return True
 
 
 def operator_processes(sandbox: Sandbox) -> int:
@@ -129,3 +152,92 @@ def test_the_operator_cannot_touch_the_harnesss_processes(engine: Engine) -> Non
         assert sandbox.run(("sh", "-c", "sleep 0.3; echo done"), timeout=20).stdout == b"done\n"
         sandbox.kill_operator()
         assert operator_processes(sandbox) == 0
+
+
+def test_an_operator_that_has_pid_1_killed_for_want_of_memory_cannot_blame_the_machine(engine: Engine) -> None:
+    with engine.open(spec(limits=Limits(memory_bytes=96 * MIB))) as sandbox:
+        session = landed(sandbox)
+        session.send(f"{AS_WORTHY_AS_PID_1} 2>/dev/null; {SMALL_HOGS}")
+        if engine.name == "crun":  # where PID 1 is in a group of its own
+            assert eventually(lambda: bool(sandbox.oom_kills()), seconds=60)
+            sandbox.kill_operator()
+            assert sandbox.run(("echo", "alive")).stdout == b"alive\n"
+            assert not sandbox.killed_by_memory()
+        else:
+            assert eventually(lambda: sandbox.killed_by_memory(), seconds=60)
+
+
+def test_a_time_to_live_that_passes_after_a_hog_was_killed_is_not_the_operators_doing(engine: Engine) -> None:
+    with engine.open(spec(limits=Limits(memory_bytes=64 * MIB, ttl_seconds=4))) as sandbox:
+        assert "status 137" in landed(sandbox).type(f"{HOG}; echo status $?")
+        assert eventually(lambda: gone(sandbox))
+        assert not sandbox.killed_by_memory()
+
+
+@pytest.mark.docker
+def test_a_container_that_somebody_removed_after_a_hog_was_killed_was_not_killed_by_its_memory_limit() -> None:
+    with closing(usable("docker")) as engine, engine.open(spec(limits=Limits(memory_bytes=64 * MIB))) as sandbox:
+        assert "status 137" in landed(sandbox).type(f"{HOG}; echo status $?")
+        subprocess.run(["docker", "rm", "-f", sandbox.id], check=True, capture_output=True)
+        assert not sandbox.killed_by_memory()
+
+
+@pytest.mark.docker
+def test_a_keeper_that_was_killed_for_want_of_memory_was_killed_by_the_operator() -> None:
+    with closing(usable("docker")) as engine, engine.open(spec(limits=Limits(memory_bytes=64 * MIB))) as sandbox:
+        session = landed(sandbox)
+        assert "status 137" in session.type(f"{HOG}; echo status $?")
+        session.type("perl -e '$0 = q(keeper); sleep 600' &")
+        assert not sandbox.killed_by_memory()
+        kill = "for p in /proc/[0-9]*; do [ $(cat $p/comm) != keeper ] || kill -KILL ${p#/proc/}; done"
+        sandbox.run(("sh", "-c", kill))
+        assert sandbox.killed_by_memory()
+
+
+HOGGING = f"{AS_WORTHY_AS_PID_1}; {SMALL_HOGS}"
+
+
+@dataclass
+class Hog:
+    """A model that uses up the container's memory, and says nothing more once that has `happened`."""
+
+    happened: Callable[[], bool]
+
+    def reply(self, messages: Sequence[Message], *, seed: int, max_tokens: int) -> Completion:
+        begun = any(message.role is Role.ASSISTANT for message in messages)
+        if begun:
+            assert eventually(self.happened, seconds=60)
+        text = "" if begun else f"{AS_WORTHY_AS_PID_1}\n(sleep 2; {SMALL_HOGS}; sleep 30) &"
+        return Completion(text=text, finish_reason="stop", model="hog", seconds=0.0)
+
+
+def trial(**changes: object) -> TrialPlan:
+    (scenario,) = load_file(SUITE / "errand" / "errand-note.toml")
+    plan = TrialPlan(scenario=scenario, arm=Arm.TUNED, repeat=0, attempt=1, seed=0, model="hog")
+    return replace(plan, **changes)  # type: ignore[arg-type] # keyword by keyword, as each test says
+
+
+def test_a_model_that_has_its_container_killed_for_want_of_memory_has_lost(engine: Engine) -> None:
+    plan = trial(container=Limits(memory_bytes=96 * MIB))
+    record = play(plan, engine, ReferenceModel([f"{HOGGING}\n{HOG}", "exit"]))
+    assert record.outcome is Outcome.FAIL, record.reason
+    if engine.name == "docker":
+        assert record.terminal is Terminal.SHELL_KILLED
+        assert "memory limit" in record.reason
+
+
+@pytest.mark.docker
+def test_it_has_lost_too_where_the_container_died_while_nobody_looked() -> None:
+    with closing(usable("docker")) as engine:
+        plan = trial(container=Limits(memory_bytes=96 * MIB))
+        record = play(plan, engine, Hog(lambda: not [each for each in find("docker") if each.trial == str(plan.key)]))
+        assert (record.outcome, record.terminal) == (Outcome.FAIL, Terminal.EMPTY_REPLY), record.reason
+        assert "memory limit" in record.reason
+
+
+def test_a_hog_whose_container_reached_its_time_to_live_has_not_lost(engine: Engine) -> None:
+    plan = trial(container=Limits(memory_bytes=64 * MIB, ttl_seconds=5))
+    record = play(plan, engine, ReferenceModel([HOG, "sleep 15", "exit"]))
+    assert record.outcome is Outcome.INVALID, record.reason
+    assert record.failure is not None
+    assert record.failure.address == "sandbox"

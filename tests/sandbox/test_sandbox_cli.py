@@ -118,6 +118,9 @@ class HostSandbox:
     def oom_kills(self) -> int | None:
         raise AssertionError
 
+    def killed_by_memory(self) -> bool:
+        raise AssertionError
+
 
 def test_an_engine_that_runs_on_this_machine_is_found_out_and_nothing_more_is_tried() -> None:
     findings = doctor(HostEngine())

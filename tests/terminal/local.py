@@ -44,6 +44,9 @@ class LocalPty:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(group, signal.SIGKILL)
 
+    def killed_by_memory(self) -> bool:
+        return False
+
     def end(self) -> None:
         """Kill everything of the session and forget it."""
         for process, fields in _processes():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import threading
+import time
 from pathlib import Path
 from select import select
 
@@ -164,8 +165,10 @@ def test_a_session_is_recorded_as_a_person_would_see_it(tmp_path: Path) -> None:
 class SocketPty:
     """A pty behind a stream socket, as an engine's attached connection is."""
 
-    def __init__(self, session: LocalPty) -> None:
+    def __init__(self, session: LocalPty, *, late: float = 0.0) -> None:
+        """`late`: how many seconds what is typed is on its way."""
         self._session = session
+        self._late = late
         self._near, self._far = socket.socketpair()
         self._thread = threading.Thread(target=self._carry)
         self._thread.start()
@@ -178,6 +181,9 @@ class SocketPty:
 
     def kill_foreground(self) -> None:
         self._session.kill_foreground()
+
+    def killed_by_memory(self) -> bool:
+        return self._session.killed_by_memory()
 
     def close(self) -> None:
         self._near.close()
@@ -192,6 +198,7 @@ class SocketPty:
                 typed = self._far.recv(4096)
                 if not typed:
                     return
+                time.sleep(self._late)
                 os.write(master, typed)
             if master in readable:
                 self._far.sendall(os.read(master, 65536))
@@ -207,5 +214,16 @@ def test_a_socket_serves_as_well_as_a_pty(tmp_path: Path) -> None:
         assert ends(terminal.type_reply("cat")) == [WAITING]
         terminal.type_reply("\x04")
         assert terminal.type_reply("exit 3").end == SessionEnd(terminal=Terminal.EXIT, status=3)
+        terminal.close()
+        pty.close()
+
+
+def test_a_shell_that_the_line_has_not_reached_yet_does_not_pass_for_a_waiting_program(tmp_path: Path) -> None:
+    with local_pty(tmp_path) as session:
+        pty = SocketPty(session, late=0.8)
+        terminal = ShellTerminal(pty, nonce=NONCE, end_secret=SECRET)
+        terminal.landing(30)
+        assert shown(terminal.type_reply("echo a")) == "a\n$ "
+        assert ends(terminal.type_reply("cat")) == [WAITING]
         terminal.close()
         pty.close()

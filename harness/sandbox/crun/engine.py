@@ -91,6 +91,7 @@ class CrunEngine:
                 _set_up(sandbox, spec)
         create_empty(handles.root, GO)
         sandbox.await_shell()
+        sandbox.set_init_apart()
         _spare(handles)
         return sandbox
 

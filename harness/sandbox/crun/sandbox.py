@@ -115,7 +115,7 @@ class CrunSandbox:
         self._cgroups.forbid_forks(self.id)
         self._cgroups.kill(self.id, only=lambda pid: pid != init)
         for group in self._cgroups.names(f"{self.id}.x"):
-            self._cgroups.kill(group, only=lambda pid: foreground.user(pid) == OPERATOR_UID)
+            self._cgroups.kill(group, only=lambda pid: pid != init and foreground.user(pid) == OPERATOR_UID)
         deadline = time.monotonic() + _END_SECONDS
         while self.world.stat(GO, follow=False) is not None:  # PID 1 removes it when it has seen the shell's end
             if time.monotonic() > deadline:
@@ -125,6 +125,21 @@ class CrunSandbox:
     def oom_kills(self) -> int | None:
         """How many processes of the session the memory limit has killed; None where the kernel does not say."""
         return self._cgroups.oom_kills(self.id)
+
+    def killed_by_memory(self) -> bool:
+        """Never: the memory limit of the session's group kills in that group alone; see `set_init_apart`."""
+        return False
+
+    def set_init_apart(self) -> None:
+        """Move PID 1, once it has started the session shell, into a group where nothing of the operator's counts.
+
+        In one group with it, the operator could have the kernel kill it for want of memory: where this process
+        lacks CAP_SYS_RESOURCE, the operator's processes may take on the same score.
+        """
+        group, init = f"{self.id}.x0", self._handles.init_pid
+        limits = GroupLimits(memory_bytes=self._limits.memory_bytes, pids=_EXEC_PIDS, cpus=self._limits.cpus)
+        self._cgroups.create(group, limits)
+        self._cgroups.move(init, group)
 
     def await_shell(self) -> None:
         """Return once PID 1 has started the session shell; SandboxError if it does not."""

@@ -14,6 +14,7 @@ from harness.sandbox.crun.world import CrunWorld
 from harness.sandbox.docker.api import DockerApi
 from harness.sandbox.docker.archive import ArchiveWorld
 from harness.sandbox.docker.create import HOST_LABEL, LABEL, OWNER_LABEL, TRIAL_LABEL, container_body
+from harness.sandbox.docker.deaths import Deaths
 from harness.sandbox.docker.local import HostView, host_view
 from harness.sandbox.docker.remove import docker_containers, remove_owned, this_host
 from harness.sandbox.docker.sandbox import DockerSandbox
@@ -54,6 +55,7 @@ class DockerEngine:
             self._api = undo.enter_context(DockerApi(address=address))
             self._image = _image_id(self._api, image or image_name())
             sweep(self._api)
+            self._deaths = undo.enter_context(Deaths(self._api, self._owner))
             self._watchdog = undo.enter_context(Watchdog.start(self.name, self._owner, address=self._api.address))
             self._undo = undo.pop_all()
 
@@ -103,7 +105,9 @@ class DockerEngine:
             self._api.client.start(container)
         host = host_view(self._api, container) if self.look_inside else None
         world = self._world(container, host, spec, undo)
-        sandbox = DockerSandbox(self._api, container, terminal=terminal, spec=spec, world=world, host=host)
+        sandbox = DockerSandbox(
+            self._api, container, terminal=terminal, spec=spec, world=world, host=host, deaths=self._deaths
+        )
         self._fill(sandbox, content)
         if spec.setup:
             self._set_up(sandbox, spec)

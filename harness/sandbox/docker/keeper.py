@@ -23,6 +23,7 @@ from harness.errors import SandboxError
 from harness.sandbox.docker.api import DockerApi
 
 PLACE = "/run/evalh"
+NAME = "keeper"  # as boot.pl calls itself
 ORDER, DONE = "order", "done"  # directories in PLACE, made by the seed with time 0
 _SECONDS = 60.0
 _POLL_SECONDS = 0.01
@@ -94,3 +95,21 @@ class Keeper:
                 f"the container cannot be reached: the engine answered {reply.status_code} {reply.text.strip()[:300]}",
                 hint="the container has ended: its time to live passed, or somebody removed it",
             )
+
+
+def keeper_lost(api: DockerApi, container: str) -> bool:
+    """Whether PID 1 lives and the container's keeper does not; False where the engine does not list the processes.
+
+    The operator can name a process as it likes, but the keeper belongs to the user that PID 1 belongs to. A PID 1
+    that is dying has lost its command line before it takes the keeper with it.
+    """
+    try:
+        with api.failures("listing a container's processes"):
+            first = str(api.client.inspect_container(container)["State"]["Pid"])
+            found = api.client.top(container)
+    except SandboxError:
+        return False
+    columns = [found["Titles"].index(title) for title in ("PID", "UID", "CMD")]
+    rows = [[row[column] for column in columns] for row in found["Processes"]]
+    owners = {user for pid, user, command in rows if pid == first and not command.startswith("[")}
+    return bool(owners) and not any(user in owners and command == NAME for _, user, command in rows)

@@ -9,8 +9,9 @@ import time
 from harness.errors import SandboxError
 from harness.sandbox.docker.api import DockerApi
 from harness.sandbox.docker.create import SECRET_VARIABLES
+from harness.sandbox.docker.deaths import Deaths
 from harness.sandbox.docker.execs import Command, Runner, program
-from harness.sandbox.docker.keeper import Keeper, Order
+from harness.sandbox.docker.keeper import Keeper, Order, keeper_lost
 from harness.sandbox.docker.local import HostView
 from harness.sandbox.docker.seed import GO
 from harness.sandbox.protocol import OPERATOR, SandboxSpec
@@ -40,9 +41,12 @@ class DockerSandbox:
         spec: SandboxSpec,
         world: World,
         host: HostView | None,
+        deaths: Deaths,
     ) -> None:
         """`host`: the container's processes seen from this machine; None for an engine elsewhere."""
         self.id = container
+        self._api = api
+        self._deaths = deaths
         self.world = world
         self._terminal = terminal
         self._host = host
@@ -101,3 +105,9 @@ class DockerSandbox:
             if found := _OOM_COUNT.search(said.stdout):
                 return int(found[1])
         return None
+
+    def killed_by_memory(self) -> bool:
+        """As in `Sandbox.killed_by_memory`: PID 1 was killed, or the keeper, without which nothing can be judged."""
+        if self._deaths.killed_by_memory(self.id):
+            return True
+        return self._deaths.short_of_memory(self.id) and keeper_lost(self._api, self.id)
