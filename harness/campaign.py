@@ -24,6 +24,7 @@ from scenarios import LoadedScenario
 POLL_SECONDS = 0.2  # how soon a stop is noticed while trials run
 HEARTBEAT_SECONDS = 10.0  # between two notes in the audit log that the campaign is alive
 AHEAD = 2  # pairs for each trial at a time, that a run which may stop early sets out to run before it looks again
+LEAST_OUTAGE = 3  # INVALID trials in a row at the end of a round: more than one pair
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,9 +150,17 @@ class Breaker:
         if record.failure is not None and record.failure.address == ParityError.address:
             raise ParityError(record.failure.message, hint="see `evalh parity`; nothing further was run")
         self._row.append(record)
-        if len(self._row) >= self._limit:
+        self._hold(self._limit)
+
+    def begin_round(self, outage: int) -> None:
+        """Begin a new row, unless that of the last round is as long as an outage: InfrastructureError then."""
+        self._hold(outage)
+        self._row.clear()
+
+    def _hold(self, limit: int) -> None:
+        if len(self._row) >= limit:
             raise InfrastructureError(
-                f"{len(self._row)} trials in a row were INVALID, the last one by {record.reason}",
+                f"{len(self._row)} trials in a row were INVALID, the last one by {self._row[-1].reason}",
                 hint="mend the cause, then `evalh resume` the run",
             )
 
@@ -177,6 +186,7 @@ def run_campaign(
     """
     latest: dict[TrialKey, TrialRecord] = {record.key: record for record in finished}
     breaker = Breaker(limit=2 * campaign.concurrency + 2)
+    outage = min(max(campaign.concurrency, LEAST_OUTAGE), campaign.size)
     referee = _Referee(campaign, store, latest)
     pool = ThreadPoolExecutor(max_workers=campaign.concurrency, thread_name_prefix="trial")
     runner = _Runner(
@@ -190,6 +200,7 @@ def run_campaign(
     )
     try:
         while not (stop.is_set() or referee.decided.is_set()) and (plans := _round(campaign, latest.values())):
+            breaker.begin_round(outage)  # another attempt in the same outage would be wasted
             for record in chain.from_iterable(runner.run(stage) for stage in _stages(campaign, plans)):
                 store.append_trial(record)
                 latest[record.key] = record

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -183,6 +184,37 @@ def test_a_trial_that_read_other_tokens_stops_the_run_at_once_and_is_recorded(
     with pytest.raises(ParityError, match="position 3: 5 instead of 4"):
         _run(_campaign(concurrency=1), trial, tmp_path / "run", monkeypatch)
     assert len(store.read_trials(tmp_path / "run")) == 1
+
+
+@pytest.mark.parametrize(("concurrency", "good"), [(8, 0), (1, 0), (2, 1)])
+def test_an_outage_leaves_every_pair_its_second_attempt_for_the_resume(
+    concurrency: int, good: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    campaign, tried = _campaign(concurrency=concurrency, attempts=2), itertools.count()
+
+    def trial(plan: TrialPlan) -> TrialRecord:
+        passed = next(tried) < good
+        return record(plan.scenario.scenario.id, plan.arm, attempt=plan.attempt, success=passed or None)
+
+    with pytest.raises(InfrastructureError, match=r"trials in a row were INVALID.*the engine is gone"):
+        _run(campaign, trial, tmp_path / "run", monkeypatch)
+    before = store.read_trials(tmp_path / "run")
+    assert [each.attempt for each in before] == [1] * 4
+    resumed = _rest(campaign, _passed, before)
+    assert [each.attempt for each in resumed] == [2] * 4
+    assert grid(campaign, [*before, *resumed]) == ()
+
+
+def test_one_broken_pair_at_the_end_of_the_grid_is_no_outage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    campaign = _campaign(concurrency=1, attempts=3)
+    last = grid(campaign)[-1].scenario
+
+    def trial(plan: TrialPlan) -> TrialRecord:
+        whole = plan.scenario is not last
+        return record(plan.scenario.scenario.id, plan.arm, attempt=plan.attempt, success=whole or None)
+
+    _run(campaign, trial, tmp_path / "run", monkeypatch)
+    assert [each.attempt for each in store.read_trials(tmp_path / "run")] == [1, 1, 1, 1, 2, 2, 3, 3]
 
 
 def test_a_trial_that_failed_by_something_else_stops_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
