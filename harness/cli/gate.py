@@ -12,7 +12,7 @@ import click
 import reports
 from harness.cli.report import POLICY, show
 from harness.errors import BadInputError
-from harness.store import MANIFEST
+from harness.store import MANIFEST, read_manifest
 
 
 @click.command()
@@ -22,13 +22,19 @@ from harness.store import MANIFEST
 def gate(*, run_or_report: Path, policy: str | None, as_json: bool) -> NoReturn:
     """Decide over a run directory or a report file; the exit code is the decision.
 
-    0 promote, 10 inconclusive, 20 gate failed, 30 bad input, 40 infrastructure. The policy is `promote`
-    unless another is named. The decision is computed from the pairs; what the report says of itself is not trusted.
+    0 promote, 10 inconclusive, 20 gate failed, 30 bad input, 40 infrastructure. Unless a policy is named, a run
+    is held to the one that it was started with, and a report file, or a run without one, to `promote`.
+    The decision is computed from the pairs; what the report says of itself is not trusted.
     """
-    chosen = reports.load_policy(reports.DEFAULT_POLICY if policy is None else policy)
+    chosen = reports.load_policy(_own_policy(run_or_report) if policy is None else policy)
     decision = reports.gate(_report_at(run_or_report, chosen), chosen)
     show(json.dumps(reports.decision_json(decision), indent=2) if as_json else reports.render_decision(decision))
     sys.exit(decision.exit_code)
+
+
+def _own_policy(path: Path) -> str:
+    named = read_manifest(path).settings.get("gate") if (path / MANIFEST).exists() else None
+    return named if isinstance(named, str) and named else reports.DEFAULT_POLICY
 
 
 def _report_at(path: Path, policy: reports.Policy) -> reports.Report:

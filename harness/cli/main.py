@@ -7,10 +7,10 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from types import FrameType, MappingProxyType
-from typing import NoReturn
+from typing import NoReturn, cast
 
 import click
 
@@ -104,7 +104,7 @@ def main() -> NoReturn:
         sys.stderr.write(f"{error.message}\n")
         sys.exit(BadInputError.exit_code)
     except click.ClickException as error:
-        context = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "evalh"
+        context = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else _path(sys.argv[1:])
         _say(" ".join(error.format_message().split()), f"see `{context} --help`")
         sys.exit(BadInputError.exit_code)
     except (click.Abort, KeyboardInterrupt):
@@ -116,6 +116,17 @@ def main() -> NoReturn:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _path(words: Sequence[str]) -> str:
+    """The command that these words ask for; not every error of click's knows it."""
+    path, command = ["evalh"], cast("click.Command | None", cli)
+    for word in words:
+        command = command.get_command(click.Context(command), word) if isinstance(command, click.Group) else None
+        if command is None:
+            break
+        path.append(word)
+    return " ".join(path)
 
 
 def _as_interrupt(signum: int, frame: FrameType | None) -> NoReturn:

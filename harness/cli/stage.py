@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from harness.arms import Serving, api_key, attached, served
 from harness.cli.prepare import Prepared, checks
 from harness.cli.settings import RunSettings
 from harness.endpoint import Capabilities, OpenAIEndpoint, ServerFacts
-from harness.errors import BadInputError
+from harness.errors import BadInputError, InfrastructureError
 from harness.evidence import Evidence
 from harness.sandbox import Engine, choose
 
@@ -44,7 +44,7 @@ def staged(prepared: Prepared, console: Console, run: Path) -> Iterator[Stage]:
     """
     settings, arms = prepared.settings, prepared.arms
     with ExitStack() as stack:
-        engine = stack.enter_context(closing(choose(settings.engine)))
+        engine = stack.enter_context(opened(settings, console))
         facts = None
         with console.status("loading the models") as status:
             if settings.endpoint:
@@ -62,6 +62,21 @@ def staged(prepared: Prepared, console: Console, run: Path) -> Iterator[Stage]:
         capabilities = endpoint.probe(arms.base.name)
         endpoint.probe(arms.tuned.name)
         yield Stage(engine=engine, endpoint=endpoint, url=url, facts=facts, capabilities=capabilities, evidence=found)
+
+
+@contextmanager
+def opened(settings: RunSettings, console: Console) -> Iterator[Engine]:
+    """The engine; where a run has failed, that it cannot be closed either is noted and hides no first cause."""
+    engine = choose(settings.engine)
+    try:
+        yield engine
+    except BaseException:
+        try:
+            engine.close()
+        except InfrastructureError as error:
+            console.print(f"note: {error}", markup=False, highlight=False, soft_wrap=True)
+        raise
+    engine.close()
 
 
 @contextmanager

@@ -34,6 +34,24 @@ def test_a_wrong_word_is_one_line_and_30(arguments: tuple[str, ...], said: str, 
     assert said in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("arguments", "command"),
+    [
+        (("run", "--n"), "evalh run"),
+        (("run", "--json=yes"), "evalh run"),
+        (("scenario", "check", "--jobs"), "evalh scenario check"),
+        (("stats", "paired", "1", "2", "3", "4", "--level"), "evalh stats paired"),
+        (("--version=2",), "evalh"),
+    ],
+)
+def test_an_option_without_its_value_names_the_help_of_its_own_command(
+    arguments: tuple[str, ...], command: str, tmp_path: Path
+) -> None:
+    done = evalh(*arguments, cwd=tmp_path)
+    assert (done.returncode, done.stderr.count("\n")) == (30, 1)
+    assert done.stderr.endswith(f"(see `{command} --help`)\n")
+
+
 @pytest.mark.parametrize("group", [(), ("scenario",), ("sandbox",), ("stats",), ("demo",)])
 def test_a_group_alone_shows_its_help_as_it_is(group: tuple[str, ...], tmp_path: Path) -> None:
     alone, asked = evalh(*group, cwd=tmp_path), evalh(*group, "--help", cwd=tmp_path)

@@ -6,13 +6,19 @@ import json
 import shutil
 import socket
 import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from harness.endpoint.scripted import scripted_server
-from tests.integration.command import SUITE, against, evalh, script
+from tests.integration.command import SUITE, against, evalh, script, started
+from tests.integration.leftovers import leftovers, wait_for
 from tests.tiny_model import make_tiny_adapter, make_tiny_llama
+
+RELAY = Path(__file__).parents[1] / "programs" / "relay.py"
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +113,41 @@ def test_an_engine_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
     done = evalh(*against("http://127.0.0.1:9/v1", "docker"), cwd=tmp_path)
     _refused(done, tmp_path, 40, "docker")
+
+
+@pytest.fixture
+def mortal_docker(docker_engine: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[subprocess.Popen[bytes]]:
+    """The Docker engine behind a relay; killing that is the engine's death to whoever speaks to it."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as short:  # a socket's path has 107 bytes at most
+        near = Path(short) / "docker.sock"
+        with subprocess.Popen([sys.executable, str(RELAY), str(near), "/var/run/docker.sock"]) as relay:
+            wait_for(near.exists, seconds=30, what="relay")
+            monkeypatch.setenv("DOCKER_HOST", f"unix://{near}")
+            yield relay
+            relay.kill()
+
+
+@pytest.mark.docker
+def test_a_docker_that_dies_in_mid_run_is_named_by_what_it_did_to_the_trials(
+    mortal_docker: subprocess.Popen[bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with scripted_server(script([{"text": "true", "delay": 3.0}], ["true"])) as url:
+        child = started(*against(url, "docker", "--concurrency", "1"), cwd=tmp_path)
+        audit = tmp_path / "run" / "logs" / "audit.jsonl"
+        wait_for(
+            lambda: audit.exists() and "trial_started" in audit.read_text(), seconds=120, what="trial", child=child
+        )
+        mortal_docker.kill()
+        output, _ = child.communicate(timeout=120)
+    monkeypatch.delenv("DOCKER_HOST")
+    left = [line.split()[1] for line in leftovers(child.pid) if line.startswith("container ")]
+    if left:  # nobody could remove it
+        subprocess.run(["docker", "rm", "-f", *left], check=True, capture_output=True)
+    assert child.returncode == 40, output
+    assert "note: listing containers failed" in output
+    last = output.splitlines()[-1]
+    assert last.startswith("evalh: 4 trials in a row were INVALID, the last one by sandbox")
+    assert "evalh resume run" in output
 
 
 def test_a_run_directory_of_another_run(tmp_path: Path, engine_name: str) -> None:
