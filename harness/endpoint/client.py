@@ -10,7 +10,7 @@ from types import TracebackType
 from harness.endpoint.address import parse_address
 from harness.endpoint.capabilities import Capabilities
 from harness.endpoint.probe import Card, probe, read_cards
-from harness.endpoint.refusals import RefusedError
+from harness.endpoint.refusals import RefusedError, printable
 from harness.endpoint.renders import server_render
 from harness.endpoint.replies import read_completion, read_ids
 from harness.endpoint.transport import Transport
@@ -84,7 +84,7 @@ class OpenAIEndpoint:
             if model not in self._known:
                 cards = self.cards()
                 if cards is not None and model not in [card.name for card in cards]:
-                    served = ", ".join(card.name for card in cards) or "nothing"
+                    served = printable(", ".join(card.name for card in cards), 500) or "nothing"
                     raise BadInputError(f"{self.url} does not serve {model}", hint=f"it serves {served}")
                 try:
                     self._known[model] = probe(self._transport, model, cards)

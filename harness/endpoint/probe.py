@@ -36,7 +36,7 @@ def read_cards(body: object, *, url: str) -> tuple[Card, ...]:
     Raises:
         EndpointError: something else came back.
     """
-    data = body.get("data") if isinstance(body, dict) else None
+    data = body.get("data") if isinstance(body, dict) else body  # some servers give the bare list
     if not isinstance(data, list):
         raise EndpointError(f"{url}/models gave no list of models", hint="is this a chat-completions server?")
     return tuple(_card(entry) for entry in data if isinstance(entry, dict) and isinstance(entry.get("id"), str))

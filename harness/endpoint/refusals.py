@@ -23,6 +23,7 @@ _OVERFLOW_WORDS = re.compile(
     r"|context (length|size|window) (was |is )?exceeded|exceed_context_size",
     re.IGNORECASE,
 )
+_TITLE = re.compile(r"\A\s*<[^\0]{0,2000}?<title>([^<]+)", re.IGNORECASE)  # of a page, as a gateway answers
 _HINTS: Mapping[int, str] = {
     401: "give the right API key",
     403: "give an API key that may use this model",
@@ -57,9 +58,9 @@ class Refusal:
         return bool(codes & _OVERFLOW_CODES) or bool(_OVERFLOW_WORDS.search(self.words()))
 
     def words(self) -> str:
-        """The server's own words: the error's message, else the body's first line; safe to print."""
-        message = self._error().get("message")
-        lines = (message if isinstance(message, str) else self.body).strip().splitlines()
+        """The server's own words: the error's message, a page's title, or the body's first line; safe to print."""
+        message, title = self._error().get("message"), _TITLE.search(self.body)
+        lines = (message if isinstance(message, str) else title[1] if title else self.body).strip().splitlines()
         return printable(lines[0] if lines else "", _LONGEST_WORDS)
 
     def error(self) -> EndpointError:

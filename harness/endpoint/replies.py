@@ -10,8 +10,11 @@ from harness.values import Completion
 
 LOWEST_LOGPROB = -9999.0  # what servers write for minus infinity
 LARGEST_COUNT = 2**53  # a greater number counts no tokens and names none
-_LENGTH = frozenset({"length", "max_tokens", "max_output_tokens", "model_length"})
-_BROKEN_OFF = frozenset({"content_filter", "error", "abort"})
+_LENGTH = frozenset({"length", "max_tokens", "max_output_tokens", "model_length", "model_context_window_exceeded"})
+_BROKEN_OFF = frozenset(
+    {"content_filter", "safety", "sensitive", "recitation", "error", "network_error", "insufficient_system_resource"}
+    | {"abort", "aborted", "cancelled", "canceled", "timeout", "repetition"}
+)
 
 
 def read_completion(body: object, *, url: str, model: str, seconds: float) -> Completion:
@@ -21,16 +24,17 @@ def read_completion(body: object, *, url: str, model: str, seconds: float) -> Co
 
     Raises:
         EndpointError: an error in a 200, no choices, a reply that the server broke off, or text that it took for
-            tool calls, or all of it for reasoning.
+            tool calls, reasoning or a refusal.
     """
     if not isinstance(body, dict):
         raise EndpointError(f"{url} answered with JSON that is no object", hint="is this a chat-completions server?")
-    if body.get("error"):
-        raise EndpointError(f"{url} answered 200 with an error: {printable(str(body['error']), 300)}")
     choices = body.get("choices")
     first = choices[0] if isinstance(choices, list) and choices else None
+    if error := body.get("error") or (isinstance(first, dict) and first.get("error")):
+        raise EndpointError(f"{url} answered 200 with an error: {printable(str(error), 300)}")
     if not isinstance(first, dict):
-        raise EndpointError(f"{url} answered without choices", hint="is this a chat-completions server?")
+        said = printable(str(body), 200)
+        raise EndpointError(f"{url} answered without choices: {said}", hint="is this a chat-completions server?")
     message = first.get("message")
     if not isinstance(message, dict):
         raise EndpointError(f"{url} answered a choice without a message", hint="is this a chat-completions server?")
@@ -68,15 +72,19 @@ def _text(message: Mapping[str, object], *, cut: bool, url: str) -> str:
     """What the model said, all of it; a reply that was cut within its reasoning said nothing yet."""
     content = message.get("content")
     if isinstance(content, list):
-        parts = [part.get("text") for part in content if isinstance(part, dict)]
+        parts = [part.get("text") if isinstance(part, dict) else part for part in content]
         content = "".join(part for part in parts if isinstance(part, str))
+        if not (cut or all(isinstance(part, str) for part in parts)):
+            raise EndpointError(f"{url} answered with parts that are no text, so what the model said is lost")
     content = "" if content is None else content
     if not isinstance(content, str):
         raise EndpointError(f"{url} answered with a content that is no text: {type(content).__name__}")
     if message.get("tool_calls") or message.get("function_call"):
         raise _taken("tool calls", parser="tool-call", url=url)
-    if not (cut or content.strip()) and (message.get("reasoning_content") or message.get("reasoning")):
+    if not cut and (message.get("reasoning_content") or message.get("reasoning")):
         raise _taken("reasoning", parser="reasoning", url=url)
+    if message.get("refusal"):
+        raise _taken("a refusal", parser="refusal", url=url)
     return content.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")  # half a pair is no text
 
 

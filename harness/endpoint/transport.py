@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from functools import partial
 from threading import Event
 from time import monotonic
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from harness.endpoint.address import Address
 from harness.endpoint.refusals import Refusal, RefusedError, printable, retry_after
@@ -56,37 +58,27 @@ class Transport:
 
     def chat(self, model: str, messages: Sequence[Mapping[str, str]], fields: Mapping[str, object]) -> object:
         """`POST /chat/completions`; the answer's JSON."""
-        url = f"{self.address.base}/chat/completions"
-
-        def once(seconds: float) -> object:
-            ends = monotonic() + seconds
-            with self._client.chat.completions.with_streaming_response.create(
-                model=model,
-                messages=cast("Any", messages),
-                extra_body=dict(fields),
-                timeout=self._limits(seconds),
-            ) as response:
-                return _parse(_read(response.iter_bytes(), url=url, ends=ends), url=url)
-
-        return self._persist(url, once)
+        return self.post(f"{self.address.base}/chat/completions", {"messages": messages, "model": model, **fields})
 
     def get(self, route: str) -> object:
         """A GET below the base URL; the answer's JSON."""
-        url = f"{self.address.base}{route}"
-
-        def once(seconds: float) -> object:
-            answer = self._client.get(url, cast_to=self._plain, options={"timeout": self._limits(seconds)})
-            return _parse(answer.content, url=url)
-
-        return self._persist(url, once)
+        return self._json(f"{self.address.base}{route}", self._client.get)
 
     def post(self, url: str, body: Mapping[str, object]) -> object:
         """A POST to a whole URL of the same server; the answer's JSON."""
+        return self._json(url, partial(self._client.post, body=dict(body)))
 
+    def _json(self, url: str, ask: Callable[..., Any]) -> object:
         def once(seconds: float) -> object:
-            limits = self._limits(seconds)
-            answer = self._client.post(url, cast_to=self._plain, body=dict(body), options={"timeout": limits})
-            return _parse(answer.content, url=url)
+            ends, limits = monotonic() + seconds, self._limits(seconds)
+            try:
+                with closing(ask(url, cast_to=self._plain, options={"timeout": limits}, stream=True)) as answer:
+                    body = _read(answer.iter_bytes(), url=url, ends=ends)
+            except (self._openai.OpenAIError, EndpointError, ValueError, TypeError):
+                raise
+            except Exception as error:  # of the HTTP library underneath, whose name depends on openai's version
+                raise _CutOffError from error
+            return _parse(body, url=url)
 
         return self._persist(url, once)
 
@@ -136,17 +128,12 @@ def _refusal(url: str, error: openai.APIStatusError) -> Refusal:
 def _read(parts: Any, *, url: str, ends: float) -> bytes:
     """A body, within its time and size."""
     body = bytearray()
-    try:
-        for part in parts:
-            body += part
-            if len(body) > MAX_ANSWER_BYTES:
-                raise EndpointError(f"{url} answered with more than {MAX_ANSWER_BYTES} bytes")
-            if monotonic() > ends:
-                raise EndpointError(f"{url} did not finish its answer in time", hint="is the server overloaded?")
-    except EndpointError:
-        raise
-    except Exception as error:  # of the HTTP library underneath, whose name depends on openai's version
-        raise _CutOffError from error
+    for part in parts:
+        body += part
+        if len(body) > MAX_ANSWER_BYTES:
+            raise EndpointError(f"{url} answered with more than {MAX_ANSWER_BYTES} bytes")
+        if monotonic() > ends:
+            raise EndpointError(f"{url} did not finish its answer in time", hint="is the server overloaded?")
     return bytes(body)
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
+from time import sleep
 from typing import Any
 
 Request = dict[str, Any]
@@ -15,11 +16,12 @@ Request = dict[str, Any]
 
 @dataclass(frozen=True)
 class Reply:
-    """What a stranger answers: a JSON value or raw bytes."""
+    """What a stranger answers: a JSON value or raw bytes; with a `drip`, so many blanks before it, 20 a second."""
 
     body: Any
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
+    drip: int = 0
 
 
 @dataclass
@@ -42,6 +44,18 @@ def said(text: str | None = "hi", **choice: Any) -> Reply:
 def refused(status: int, message: str, **fields: Any) -> Reply:
     """An OpenAI-shaped error."""
     return Reply({"error": {"message": message, "type": "invalid_request_error", **fields}}, status)
+
+
+def _write(handler: BaseHTTPRequestHandler, content: bytes, drip: int) -> None:
+    if not drip:
+        handler.wfile.write(content)
+        return
+    handler.wfile.flush()
+    with suppress(OSError):  # nobody listens any more
+        for _ in range(drip):
+            handler.connection.sendall(b" ")
+            sleep(0.05)
+        handler.connection.sendall(content)
 
 
 @contextmanager
@@ -70,9 +84,9 @@ def stranger(chat: Callable[[Request], Reply], *, routes: dict[str, Reply] | Non
             self.send_response(reply.status)
             for name, value in {"content-type": "application/json", **reply.headers}.items():
                 self.send_header(name, value)
-            self.send_header("content-length", str(len(content)))
+            self.send_header("content-length", str(reply.drip + len(content)))
             self.end_headers()
-            self.wfile.write(content)
+            _write(self, content, reply.drip)
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the library's name
             del format, args

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -175,14 +176,27 @@ def test_every_makers_way_to_say_too_long_is_a_context_overflow(reply: Reply) ->
         (said(None, message={"role": "assistant", "content": "so", "tool_calls": [{"id": 1}]}), "tool calls"),
         (said(None, message={"role": "assistant", "content": None, "reasoning_content": "exit"}), "for reasoning"),
         (said(None, message={"role": "assistant", "content": "\n\n", "reasoning": "exit"}), "for reasoning"),
+        (said(None, message={"role": "assistant", "content": "exit", "reasoning": "Done."}), "for reasoning"),
+        (said(None, message={"role": "assistant", "content": "exit", "reasoning_content": "\n\n"}), "for reasoning"),
         (said("rm -r /srv/", finish_reason="content_filter"), "broke the reply off"),
         (said("rm -r /srv/", finish_reason="error"), "broke the reply off"),
+        (said("rm -r /srv/", finish_reason="insufficient_system_resource"), "broke the reply off"),
+        (said("rm -r /srv/", finish_reason="SAFETY"), "broke the reply off"),
+        (said("rm -r /srv/", error={"message": "upstream died", "code": 502}), "upstream died"),
+        (said(None, message={"role": "assistant", "content": None, "refusal": "I must not."}), "for a refusal"),
+        (
+            said(None, message={"content": [{"type": "thinking", "thinking": "so"}, {"type": "text", "text": "ls"}]}),
+            "no text, so what the model said is lost",
+        ),
+        (Reply({"object": "error", "message": "model exploded"}), "model exploded"),
+        (Reply(b"<html>\n<head><title>502 Bad Gateway</title>\n", 502, {"content-type": "text/html"}), "Bad Gateway"),
+        (Reply(b"no gzip", 400, {"content-encoding": "gzip"}), "broke its answer off"),
         (said(None, message={"role": "assistant", "content": 5}), "no text"),
     ],
 )
 def test_an_answer_that_is_no_reply_is_explained_in_one_printable_line(reply: Reply, words: str) -> None:
     with stranger(lambda _: reply) as server:
-        error = error_of(server)
+        error = error_of(server, timeout=3.0)
     assert words in str(error)
     assert server.url in str(error)
     assert str(error).isprintable()
@@ -226,6 +240,17 @@ def test_a_model_list_is_read_whatever_type_the_server_says_it_has() -> None:
     ):
         assert endpoint.models() == ("m",)
         assert complete(endpoint).text == "hi"
+
+
+def test_a_model_list_is_read_where_it_is_the_whole_answer_and_a_content_where_it_comes_in_parts() -> None:
+    parts = [{"type": "text", "text": "ls "}, {"type": "text", "text": "/srv"}]
+    reply = said(None, message={"role": "assistant", "content": parts})
+    with (
+        stranger(lambda _: reply, routes={"/v1/models": Reply([{"id": "m"}])}) as server,
+        OpenAIEndpoint(server.url) as endpoint,
+    ):
+        assert endpoint.models() == ("m",)
+        assert complete(endpoint).text == "ls /srv"
 
 
 def test_a_model_list_without_a_bottom_is_no_json_and_no_crash() -> None:
@@ -275,6 +300,19 @@ def test_a_call_ends_at_its_deadline() -> None:
         pytest.raises(EndpointError, match=r"did not answer within 0\.3"),
     ):
         complete(endpoint)
+
+
+def test_an_answer_that_drips_is_given_up_at_the_deadline_whatever_was_asked() -> None:
+    models, tokens = Reply({"data": [{"id": "m"}]}, drip=60), Reply({"tokens": [1]}, drip=60)
+    with stranger(lambda _: said(), routes={"/v1/models": models}) as server:
+        assert "did not finish its answer in time" in str(error_of(server, timeout=0.5))
+    with stranger(lambda _: replace(said(), drip=60)) as server:
+        assert "did not finish its answer in time" in str(error_of(server, timeout=0.5))
+    with (
+        stranger(lambda _: said(), routes={"/tokenize": tokens}) as server,
+        OpenAIEndpoint(server.url, timeout=0.5) as endpoint,
+    ):
+        assert not endpoint.probe("m").tokenize
 
 
 def test_nobody_at_the_address_is_said_so() -> None:
