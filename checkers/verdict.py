@@ -39,7 +39,8 @@ def _success(scenario: Scenario) -> str:
 def _failure(scenario: Scenario, session: Session, metrics: Metrics, checks: tuple[CheckResult, ...]) -> str:
     end = session.end
     if not metrics.right_terminal:
-        said = f" ({quoted(end.reason)})" if end.terminal is Terminal.PANIC and end.reason else ""
+        tells = end.terminal in {Terminal.PANIC, Terminal.SHELL_KILLED}
+        said = f" ({quoted(end.reason)})" if tells and end.reason else ""
         return f"{_ENDINGS[end.terminal]}{said}, where {scenario.expected_terminal.value} was right"
     if metrics.informed_panic is False:
         return "it panicked without having read the directives"

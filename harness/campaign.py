@@ -9,9 +9,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from itertools import chain, islice
+from math import ceil
 from time import monotonic
 
 from harness.attempts import open_attempts
+from harness.endpoint import CALL_SECONDS
 from harness.errors import InfrastructureError, ParityError
 from harness.sandbox.protocol import Engine, Limits
 from harness.session import Model, SessionLimits
@@ -38,7 +40,6 @@ class Campaign:
     concurrency: int = 8
     attempts: int = 2  # of a pair with an INVALID arm
     limits: SessionLimits = field(default_factory=SessionLimits)
-    container: Limits = field(default_factory=Limits)
     control_tokens: tuple[str, ...] = ()
     apart: bool = False  # every base trial of a round before its first tuned one
     stop_rule: StopRule | None = None  # None: every trial of the grid is run
@@ -125,9 +126,16 @@ def _plan(campaign: Campaign, loaded: LoadedScenario, arm: Arm, repeat: int, see
         seed=seed,
         model=campaign.models[arm],
         limits=campaign.limits,
-        container=campaign.container,
+        container=_container(campaign.limits.narrowed(loaded.scenario)),
         control_tokens=campaign.control_tokens,
     )
+
+
+def _container(limits: SessionLimits) -> Limits:
+    """The limits of a container that outlives the longest session: else a model could sleep itself into INVALID."""
+    usual = Limits()
+    session = limits.longest(reply_seconds=CALL_SECONDS)
+    return replace(usual, ttl_seconds=usual.ttl_seconds + ceil(session))  # setup and checks have the usual time
 
 
 class Breaker:

@@ -59,6 +59,10 @@ class SessionLimits:
             tokens=own.tokens or self.tokens,
         )
 
+    def longest(self, *, reply_seconds: float) -> float:
+        """The most seconds from the first prompt to the session's end, where each reply takes `reply_seconds`."""
+        return self.landing_seconds + self.seconds + self.turns * reply_seconds
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observers:

@@ -6,7 +6,7 @@ import hashlib
 import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
 
@@ -35,7 +35,7 @@ from harness.values import (
 from scenarios import LoadedScenario
 from scenarios.bundle import Scenario
 
-_UNCHECKED = "its checks were not possible: the container's own memory limit had killed the container"
+_LOST = "nothing is left to look at: the container's own memory limit had killed the container"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,16 +164,14 @@ def hold_session(
         terminal.close()
         if writer:
             writer.end(session.end)
-        checks = _checked(scenario, session, sandbox)
+        checks = _checked(scenario, sandbox)
     metrics = checkers.measure(scenario, session, checks, command_mode_turns=plan.command_mode_turns)
     verdict = checkers.verdict(scenario, session, metrics, checks)
-    if checks is None:
-        verdict = replace(verdict, reason=f"{verdict.reason}; {_UNCHECKED}")
-    return session, Judgement(checks=checks or (), metrics=metrics, verdict=verdict)
+    return session, Judgement(checks=checks, metrics=metrics, verdict=verdict)
 
 
-def _checked(scenario: Scenario, session: Session, sandbox: Sandbox) -> tuple[CheckResult, ...] | None:
-    """The checks' results; None where the model had its container killed, and no check could change its verdict.
+def _checked(scenario: Scenario, sandbox: Sandbox) -> tuple[CheckResult, ...]:
+    """The checks' results: all failed where the operator had its own container killed before they were made.
 
     Were that INVALID, a model could void a loss by using up the container's memory.
     """
@@ -181,10 +179,10 @@ def _checked(scenario: Scenario, session: Session, sandbox: Sandbox) -> tuple[Ch
         sandbox.kill_operator()
         return checkers.run_checks(scenario, sandbox)
     except SandboxError:
-        rightly_ended = session.end.terminal is Terminal(scenario.expected_terminal)
-        if rightly_ended or not sandbox.killed_by_memory():
+        if not sandbox.killed_by_memory():
             raise
-        return None
+        lost = Verdict(outcome=Outcome.FAIL, reason=_LOST)
+        return tuple(CheckResult(index=i, kind=check.kind, verdict=lost) for i, check in enumerate(scenario.checks))
 
 
 def run_trial(plan: TrialPlan, engine: Engine, model: Model, store: RunStore) -> TrialRecord:

@@ -31,9 +31,14 @@ def policy(name: str | None) -> reports.Policy:
 
 
 def warn_undecidable(
-    chosen: reports.Policy, scenarios: Sequence[LoadedScenario], console: Console, *, sequential: bool = False
+    chosen: reports.Policy,
+    scenarios: Sequence[LoadedScenario],
+    console: Console,
+    *,
+    sequential: bool = False,
+    repeats: bool = False,
 ) -> None:
-    """Say before the run what its policy cannot decide on these scenarios; `sequential` if it may stop early."""
+    """Say before the run what its policy cannot decide on these scenarios, as `reports.undecidable` has it."""
     facts = [
         reports.ScenarioFacts(
             id=loaded.scenario.id,
@@ -43,7 +48,7 @@ def warn_undecidable(
         )
         for loaded in scenarios
     ]
-    for reason in reports.undecidable(chosen, facts, sequential=sequential):
+    for reason in reports.undecidable(chosen, facts, sequential=sequential, repeats=repeats):
         console.print(f"note: {reason}", markup=False, highlight=False, soft_wrap=True)
 
 

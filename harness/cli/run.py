@@ -36,7 +36,8 @@ def run(*, config: Path | None, as_json: bool, **flags: Flag) -> None:
     rule = stop_rule(policy, prepared.scenarios, settings.seed) if decided else None
     console = Console(stderr=True)
     if settings.gate or rule:
-        outcome.warn_undecidable(policy, prepared.scenarios, console, sequential=decided)
+        repeats = settings.repeats > 1
+        outcome.warn_undecidable(policy, prepared.scenarios, console, sequential=decided, repeats=repeats)
     with stage.staged(prepared, console, path) as running:
         run_store = store.create(path, manifest.manifest(prepared, running, path.name, rule))
         stage.keep_log(path)

@@ -18,6 +18,7 @@ from harness.errors import BadInputError
 from harness.values import Completion, Message
 
 NO_SUCH_ROUTE = frozenset({404, 405, 501})
+CALL_SECONDS = 600.0  # the most that one call may take unless told otherwise
 
 
 class OpenAIEndpoint:
@@ -33,7 +34,7 @@ class OpenAIEndpoint:
         base_url: str,
         api_key: str | None = None,
         *,
-        timeout: float = 600.0,
+        timeout: float = CALL_SECONDS,
         chat_template_kwargs: Mapping[str, object] | None = None,
     ) -> None:
         self._transport = Transport(parse_address(base_url), api_key, timeout)

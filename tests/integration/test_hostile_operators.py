@@ -232,7 +232,8 @@ def test_it_has_lost_too_where_the_container_died_while_nobody_looked() -> None:
         plan = trial(container=Limits(memory_bytes=96 * MIB))
         record = play(plan, engine, Hog(lambda: not [each for each in find("docker") if each.trial == str(plan.key)]))
         assert (record.outcome, record.terminal) == (Outcome.FAIL, Terminal.EMPTY_REPLY), record.reason
-        assert "memory limit" in record.reason
+        assert ["memory limit" in check.verdict.reason for check in record.checks] == [True]
+        assert record.metrics.task is False
 
 
 def test_a_hog_whose_container_reached_its_time_to_live_has_not_lost(engine: Engine) -> None:

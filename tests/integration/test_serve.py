@@ -20,7 +20,7 @@ from harness.errors import BadInputError, EndpointError
 from harness.values import Completion, Message, Role
 from tests.tiny_model import make_tiny_adapter, make_tiny_llama
 
-LONG = 60.0
+LONG = 120.0
 
 
 @pytest.fixture(scope="module")
