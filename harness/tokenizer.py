@@ -5,6 +5,9 @@ from __future__ import annotations
 import importlib
 import os
 import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,6 +16,16 @@ from render import ChatTokenizer
 
 _MISTRAL: Final = re.compile(r"tekken\.json|.+\.model\.v\d+(m\d+)?")
 _HUGGING_FACE: Final = ("tokenizer.json", "tokenizer_config.json")
+_spares_torch = False
+
+
+def spare_torch() -> None:
+    """Have this process, which loads no model itself, load tokenizers without torch: seconds less.
+
+    The package transformers imports torch with its first tokenizer wherever that is installed.
+    """
+    global _spares_torch
+    _spares_torch = True
 
 
 def load_tokenizer(directory: Path, *, flag: str = "--tokenizer") -> ChatTokenizer:
@@ -28,7 +41,8 @@ def load_tokenizer(directory: Path, *, flag: str = "--tokenizer") -> ChatTokeniz
     if not directory.is_dir():
         raise BadInputError(f"{flag} {directory}: no such directory", hint="give a tokenizer's directory")
     try:
-        from transformers import AutoTokenizer
+        with _without_torch():
+            from transformers import AutoTokenizer
     except ImportError as error:
         raise BadInputError(
             f"{flag} needs the package transformers to read {directory}", hint="pip install 'evalh[serve]'"
@@ -40,6 +54,23 @@ def load_tokenizer(directory: Path, *, flag: str = "--tokenizer") -> ChatTokeniz
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
         raise BadInputError(f"{flag} {directory}: {reason}", hint="give a tokenizer's directory") from error
     return tokenizer
+
+
+@contextmanager
+def _without_torch() -> Iterator[None]:
+    """Where torch is to be spared, transformers finds none in this block, and does not look again later."""
+    if not _spares_torch or "torch" in sys.modules or "transformers" in sys.modules:
+        yield
+        return
+    os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")  # it would advise to install torch
+    sys.modules["torch"] = None  # type: ignore[assignment] # the import system's own mark of what cannot be imported
+    try:
+        from transformers.utils import is_torch_available
+
+        is_torch_available()
+        yield
+    finally:
+        del sys.modules["torch"]
 
 
 def _is_mistral(directory: Path) -> bool:

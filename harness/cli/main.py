@@ -47,6 +47,9 @@ COMMANDS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
 )
 
 
+MODEL_FREE = frozenset({"run", "resume", "parity", "render"})  # they load tokenizers; models run in other processes
+
+
 class LazyGroup(click.Group):
     """A group that imports a command only when it is used: `--help` costs no torch."""
 
@@ -85,8 +88,13 @@ class LazyGroup(click.Group):
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="evalh")
-def cli() -> None:
+@click.pass_context
+def cli(ctx: click.Context) -> None:
     """Is the fine-tuned shell operator better than its base? Paired evidence from real containers."""
+    if ctx.invoked_subcommand in MODEL_FREE:
+        from harness.tokenizer import spare_torch
+
+        spare_torch()
 
 
 def main() -> NoReturn:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -92,3 +94,14 @@ def test_the_accounting_says_what_is_kept_and_why_the_rest_is_not(files: Path) -
 def test_bad_input_is_one_clear_error(files: Path, tokenizer: str, flags: tuple[str, ...], named: str) -> None:
     with pytest.raises(BadInputError, match=named):
         shown(files, tokenizer, *flags)
+
+
+def test_the_command_imports_no_torch_and_shows_what_a_process_with_torch_shows(files: Path) -> None:
+    words = ("render", "--tokenizer", str(files / "chatml"), str(files / "talk.jsonl"), "--json")
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "evalh", *words], capture_output=True, text=True, timeout=120
+    )
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert {"transformers", "torch"} & imported == {"transformers"}
+    assert "PyTorch" not in done.stderr
+    assert done.stdout == shown(files, "chatml", "--json")
