@@ -32,7 +32,18 @@ def test_a_short_training_on_recorded_trajectories_makes_a_model_that_types_comm
     assert {line["meta"]["archetype"] for line in lines} == {"note"}
     trained = evalh("train", "--data", "t.jsonl", *base, "--out", "ckpt", *SETTINGS, cwd=tmp_path, timeout=600)
     assert trained.returncode == 0, trained.stderr
-    again = ("--scenarios", str(SUITE), *UNPROVEN, "--max-turns", "4", "--max-tokens", "48", "--out", "run")
+    again = (
+        "--scenarios",
+        str(SUITE),
+        *UNPROVEN,
+        "--max-turns",
+        "3",
+        "--max-tokens",
+        "24",
+        "--no-calibration",
+        "--out",
+        "run",
+    )
     done = evalh("run", "--adapter", "ckpt", *again, cwd=tmp_path, timeout=600)
     assert done.returncode == 0, done.stderr
     found = records(tmp_path / "run").values()

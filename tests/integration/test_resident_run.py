@@ -52,19 +52,14 @@ def test_an_adapter_alone_is_enough_and_every_turn_carries_its_token_ids(
     assert [line for line in leftovers(0) if "serve" in line] == []
 
 
-def test_a_deterministic_run_repeats_itself_to_the_byte(tmp_path: Path, models: Path) -> None:
-    replies = []
-    for name in ("one", "two"):
-        run = _run(models, tmp_path / name, "auto", "--deterministic", "--temperature", "0.8", "--seed", "5")
-        trials = sorted(read_trials(run), key=lambda record: str(record.key))
-        texts = [[turn.completion.text for turn in read_session(run, record.key).turns] for record in trials]
-        replies.append(([(r.key, r.outcome, r.reason, r.metrics) for r in trials], texts))
-    assert replies[0] == replies[1]
-
-
-def test_another_seed_gives_other_replies(tmp_path: Path, models: Path) -> None:
-    texts = []
-    for seed in ("5", "6"):
-        run = _run(models, tmp_path / seed, "auto", "--temperature", "1.0", "--seed", seed)
-        texts.append({key: read_session(run, r.key).turns[0].completion.text for key, r in records(run).items()})
-    assert texts[0] != texts[1]
+def test_a_deterministic_run_repeats_itself_to_the_byte_and_another_seed_gives_other_replies(
+    tmp_path: Path, models: Path
+) -> None:
+    trials, texts = [], []
+    for name, seed in (("one", "5"), ("two", "5"), ("other", "6")):
+        run = _run(models, tmp_path / name, "auto", "--deterministic", "--temperature", "0.8", "--seed", seed)
+        found = sorted(read_trials(run), key=lambda record: str(record.key))
+        trials.append([(r.key, r.outcome, r.reason, r.metrics) for r in found])
+        texts.append([[turn.completion.text for turn in read_session(run, record.key).turns] for record in found])
+    assert (trials[0], texts[0]) == (trials[1], texts[1])
+    assert texts[0] != texts[2]

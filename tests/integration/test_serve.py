@@ -16,6 +16,9 @@ import pytest
 
 from harness.endpoint import OpenAIEndpoint, resident_server
 from harness.endpoint.managed import child_server
+from harness.endpoint.resident.options import ServeOptions
+from harness.endpoint.resident.tokens import load_tokenizer
+from harness.endpoint.resident.worker import Worker
 from harness.errors import BadInputError, EndpointError
 from harness.values import Completion, Message, Role
 from tests.tiny_model import make_tiny_adapter, make_tiny_llama
@@ -164,7 +167,6 @@ def test_a_killed_harness_leaves_no_server_behind(base: Path) -> None:
 
 def test_bad_input_is_one_line_and_exit_30(base: Path, adapter: Path, tmp_path: Path) -> None:
     other = make_tiny_llama(tmp_path / "other", hidden_size=32)
-    wordless = make_tiny_llama(tmp_path / "wordless", chat_template=None)
     damaged = make_tiny_llama(tmp_path / "damaged")
     config = json.loads((damaged / "config.json").read_text()) | {"num_attention_heads": "four"}
     (damaged / "config.json").write_text(json.dumps(config))
@@ -176,9 +178,7 @@ def test_bad_input_is_one_line_and_exit_30(base: Path, adapter: Path, tmp_path: 
         ((f"--base={base}", f"--adapter={adapter}"), "not of the form NAME=DIR"),
         ((f"--base={base}", f"--adapter=base={adapter}"), "already taken"),
         ((f"--base={other}", f"--adapter=tuned={adapter}"), "another base"),
-        ((f"--base={wordless}",), "no chat template"),
         ((f"--base={damaged}",), "num_attention_heads"),
-        ((f"--base={base}", "--max-model-len=100000"), "more than the base's 2048"),
         ((f"--base={base}", "--host=192.0.2.1"), "cannot listen"),
         ((f"--scripted={tmp_path / 'no.json'}",), "cannot be read"),
     ):
@@ -186,6 +186,15 @@ def test_bad_input_is_one_line_and_exit_30(base: Path, adapter: Path, tmp_path: 
         assert status == 30, err
         assert words in err
         assert len(err.strip().splitlines()) == 1, err
+
+
+def test_a_base_without_a_template_and_a_context_that_it_lacks_are_refused(base: Path, tmp_path: Path) -> None:
+    wordless = make_tiny_llama(tmp_path / "wordless", chat_template=None)
+    with pytest.raises(BadInputError, match="no chat template"):
+        load_tokenizer(ServeOptions(base=wordless))
+    options = ServeOptions(base=base, max_model_len=100_000)
+    with pytest.raises(BadInputError, match="more than the base's 2048"), Worker(options, load_tokenizer(options)):
+        raise AssertionError("it was loaded")
 
 
 def test_4_bit_without_a_gpu_is_refused_with_what_is_lacking(base: Path) -> None:
