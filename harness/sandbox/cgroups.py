@@ -263,9 +263,13 @@ def _remove_empty(directory: Path, deadline: float) -> None:
 
 
 def _is_dead(pid: int) -> bool:
-    """Whether the process has ended, though its parent may not have taken note of it."""
+    """Whether the process has ended, though its parent may not have taken note of it.
+
+    One whose first thread alone has ended looks like a zombie, and runs on.
+    """
     try:
-        state = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0]
+        fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
         return True
-    return state in (b"Z", b"X")
+    state, threads = fields[0], int(fields[17])
+    return state in (b"Z", b"X") and threads <= 1

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import resource
 import secrets
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -243,6 +245,15 @@ class TestRun:
     def test_a_missing_program_is_the_callers_mistake(self, engine: Engine) -> None:
         with engine.open(spec()) as sandbox, pytest.raises(SandboxError, match="no-such-program"):
             sandbox.run(("no-such-program",))
+
+    def test_it_works_where_a_thousand_files_are_open(self, engine: Engine) -> None:
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, hard), hard))
+        with engine.open(spec()) as sandbox, ExitStack() as undo:
+            undo.callback(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+            for _ in range(1024):
+                undo.callback(os.close, os.open(os.devnull, os.O_RDONLY))
+            assert sandbox.run(("echo", "one more")).stdout == b"one more\n"
 
     def test_it_works_from_many_threads(self, engine: Engine) -> None:
         with engine.open(spec()) as sandbox, ThreadPoolExecutor(6) as pool:

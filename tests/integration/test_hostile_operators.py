@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import struct
 import subprocess
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -11,7 +13,7 @@ from dataclasses import dataclass, replace
 import pytest
 
 from harness.errors import SandboxError
-from harness.sandbox.protocol import Engine, Limits, Sandbox
+from harness.sandbox.protocol import Engine, Limits, PlacedFile, Sandbox
 from harness.sandbox.reap import find
 from harness.trial import ReferenceModel, TrialPlan, play
 from harness.values import Arm, Completion, Message, Outcome, Role, Terminal
@@ -28,6 +30,11 @@ BOMB = "setsid perl -e '$SIG{$_} = q(IGNORE) for qw(INT TERM HUP QUIT); while (1
 AS_WORTHY_AS_PID_1 = "echo 0 >/proc/$$/oom_score_adj; mkfifo /tmp/never; x=$(head -c 700000 /dev/zero | tr '\\0' x)"
 SMALL_HOGS = "i=0; while [ $i -lt 110 ]; do (y=$x; z=$x; read q </tmp/never) & i=$((i+1)); done 2>/dev/null"
 HOG = "perl -e 'my $x = q(x) x 200_000_000'"
+# Machine code of x86_64: clone(CLONE_VM | FS | FILES | SIGHAND | THREAD | SYSVSEM) with a stack of its own, then
+# exit(0) of the first thread alone, and pause() for ever in the other.
+BEHEADED = bytes.fromhex(
+    "b838000000bf000f0500488db42400f0ffff31d24531d24531c00f0585c07409b83c00000031ff0f05b8220000000f05ebf7"
+)
 
 
 def gone(sandbox: Sandbox) -> bool:
@@ -42,6 +49,16 @@ def operator_processes(sandbox: Sandbox) -> int:
     listed = sandbox.run(("sh", "-c", "cat /proc/[0-9]*/status 2>/dev/null"), max_output=4 * MIB).stdout.decode()
     blocks = listed.split("Name:")[1:]
     return sum("Uid:\t1000" in block and "State:\tZ" not in block for block in blocks)
+
+
+def elf(code: bytes) -> bytes:
+    """A program of x86_64 that is this machine code and nothing else."""
+    base, head = 0x400000, 64 + 56
+    header = struct.pack(
+        "<16sHHIQQQIHHHHHH", b"\x7fELF\x02\x01\x01", 2, 62, 1, base + head, 64, 0, 0, 64, 56, 1, 0, 0, 0
+    )
+    size = head + len(code)
+    return header + struct.pack("<IIQQQQQQ", 1, 5, 0, base, base, size, size, 4096) + code
 
 
 def test_a_fork_bomb_is_bounded_and_killed(engine: Engine) -> None:
@@ -64,6 +81,19 @@ def test_commands_get_in_at_the_process_limit(engine: Engine) -> None:
         assert sandbox.run(("sh", "-c", "echo in | cat")).stdout == b"in\n"
         sandbox.kill_operator()
         assert operator_processes(sandbox) == 0
+
+
+@pytest.mark.skipif(os.uname().machine != "x86_64", reason="its program is for x86_64")
+@pytest.mark.parametrize("user", ["root", "operator"])
+def test_a_command_whose_first_thread_has_ended_dies_at_its_deadline(engine: Engine, user: str) -> None:
+    program = PlacedFile(path="/srv/beheaded", content=elf(BEHEADED), mode=0o755)
+    with engine.open(spec(files=(program,))) as sandbox:
+        landed(sandbox)
+        sandbox.kill_operator()
+        assert sandbox.run(("/srv/beheaded",), user=user, timeout=1.0).status is None
+        listed = sandbox.run(("sh", "-c", "cat /proc/[0-9]*/status")).stdout.decode()
+        left = [block for block in listed.split("Name:") if "beheaded" in block]
+        assert [block for block in left if "Threads:\t1\n" not in block] == []  # a zombie has one
 
 
 def test_a_full_disk_shuts_nobody_out(engine: Engine) -> None:

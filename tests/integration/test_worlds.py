@@ -65,6 +65,22 @@ def test_links_that_lead_nowhere_are_nothing_when_followed_and_links_when_not(en
         assert (dangling.target, dangling.uid) == ("nowhere", 0)
 
 
+def test_a_link_to_where_no_file_can_be_leads_nowhere(engine: Engine) -> None:
+    with engine.open(spec()) as sandbox:
+        session = landed(sandbox)
+        session.type("mkdir here; ln -s $(printf %0300d 0) long; ln -s here/$(printf %0300d 0)/x below")
+        session.type("ln -s /etc/passwd/x file")
+        session.type("ln -s $(perl -e 'print join q(/), (q(d) x 190) x 21') deep")
+        for path in ("long", "below", "deep", "file", "0" * 300):
+            assert text(sandbox, f"/home/operator/{path}") is None, path
+            assert sandbox.world.stat(f"/home/operator/{path}") is None, path
+            assert list(sandbox.world.walk(f"/home/operator/{path}", max_entries=10)) == [], path
+        entry = sandbox.world.stat("/home/operator/long", follow=False)
+        assert entry is not None
+        assert entry.kind is EntryKind.SYMLINK
+        assert sandbox.world.stat(f"/home/operator/{'0' * 300}", follow=False) is None
+
+
 def test_what_is_not_there_or_no_file_reads_as_none(engine: Engine) -> None:
     with engine.open(spec(setup=LINKS)) as sandbox:
         for path in ("/srv/none", "/none/at/all", "/srv/above/below", "/srv", "/", "/srv/above/"):

@@ -18,6 +18,7 @@ from harness.errors import SandboxError
 from harness.sandbox.docker import probe
 from harness.sandbox.docker.api import DockerApi, engine_address
 from harness.sandbox.docker.engine import DockerEngine
+from harness.sandbox.docker.keeper import keeper_lost
 from harness.sandbox.docker.remove import remove_owned
 from tests.integration.session import landed, spec
 
@@ -122,6 +123,62 @@ def test_an_engine_that_goes_away_in_the_middle_is_an_error_and_no_hang() -> Non
         engine.close()
     with DockerApi() as api:
         assert len(remove_owned(api, engine.owner)) == 1
+    gc.collect()  # within this test, whose warnings are expected
+
+
+@pytest.mark.docker
+@pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"])
+def test_an_engine_that_does_not_tell_of_ends_still_runs_sandboxes(answer: bytes) -> None:
+    """Podman holds back even the head of its answer until it has something to tell; a proxy may forbid the question."""
+    reason = probe()
+    if reason is not None:
+        pytest.skip(f"docker: {reason}")
+
+    def forward(connection: socket.socket) -> None:
+        asked = connection.recv(65536)
+        if b"/events?" in asked:
+            connection.sendall(answer)
+            return
+        with socket.socket(socket.AF_UNIX) as engine:
+            engine.connect(engine_address().removeprefix("unix://"))
+            engine.sendall(asked)
+            back = threading.Thread(target=pour, args=(engine, connection), daemon=True)
+            back.start()
+            pour(connection, engine)
+            back.join()
+
+    with listening(forward) as address:
+        with DockerEngine(address=address) as engine, engine.open(spec(trial="untold")) as sandbox:
+            landed(sandbox)
+            assert sandbox.run(("echo", "alive")).stdout == b"alive\n"
+            assert not sandbox.killed_by_memory()
+        assert [thread for thread in threading.enumerate() if "_listen" in thread.name] == []
+    gc.collect()  # within this test, whose warnings are expected
+
+
+@pytest.mark.docker
+def test_an_engine_whose_machine_lists_processes_in_other_columns_cannot_tell_of_the_keeper() -> None:
+    """As where its `ps` is busybox's, which has no UID."""
+    reason = probe()
+    if reason is not None:
+        pytest.skip(f"docker: {reason}")
+
+    def forward(connection: socket.socket) -> None:
+        with socket.socket(socket.AF_UNIX) as engine:
+            engine.connect(engine_address().removeprefix("unix://"))
+            threading.Thread(target=pour, args=(connection, engine), daemon=True).start()
+            while data := engine.recv(65536):
+                connection.sendall(data.replace(b'"UID"', b'"WHO"'))
+
+    with DockerEngine() as engine, engine.open(spec(trial="other columns")) as sandbox:
+        landed(sandbox)
+        with DockerApi() as api:
+            sandbox.run(
+                ("sh", "-c", "for p in /proc/[0-9]*; do grep -qx keeper $p/comm && kill -KILL ${p#/proc/}; done")
+            )
+            assert keeper_lost(api, sandbox.id)
+        with listening(forward) as address, DockerApi(address=address) as api:
+            assert not keeper_lost(api, sandbox.id)
     gc.collect()  # within this test, whose warnings are expected
 
 

@@ -33,6 +33,13 @@ def test_it_looks_again_after_it_found_something_and_after_a_failure() -> None:
     assert len(looks) > len(says) + 2
 
 
+def test_one_that_somebody_killed_ends_no_run() -> None:
+    with Watchdog.start("docker", new_owner(), address="unix:///nonexistent") as watchdog:
+        watchdog._process.kill()
+        watchdog._process.wait()
+        watchdog.dismiss()
+
+
 def test_a_dismissed_one_goes_at_once_and_ignores_signals_before() -> None:
     with Watchdog.start("docker", new_owner(), address="unix:///nonexistent") as watchdog:
         process = watchdog._process

@@ -8,7 +8,7 @@ import socket
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from http.client import HTTPException, HTTPResponse
+from http.client import HTTPResponse
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -164,26 +164,18 @@ class DockerApi:
         return stream
 
     def follow(self, path: str, query: Mapping[str, str]) -> tuple[socket.socket, HTTPResponse]:
-        """GET an answer that has no end: the connection, to be shut down and closed, and the lines that come on it."""
-        attempt = "following what the engine tells"
-        with self.failures(attempt):
+        """GET an answer that has no end: the connection, to be shut down and closed, and the answer, yet to begin."""
+        with self.failures("following what the engine tells"):
             stream = self._connect()
             try:
                 parts = urlsplit(self.url(path, query))
                 head = f"GET {parts.path}?{parts.query} HTTP/1.1\r\nHost: docker\r\n\r\n"
                 stream.sendall(head.encode())
-                told = HTTPResponse(stream, method="GET")
-                told.begin()
-                if told.status != requests.codes.ok:
-                    raise SandboxError(f"{attempt} failed: the engine answered {told.status}")
                 stream.settimeout(None)
-            except HTTPException as error:
-                stream.close()
-                raise SandboxError(f"{attempt} failed: {error}") from error
+                return stream, HTTPResponse(stream, method="GET")
             except BaseException:
                 stream.close()
                 raise
-        return stream, told
 
     def _connect(self) -> socket.socket:
         parts = urlsplit(self.address)

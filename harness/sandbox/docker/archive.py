@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import tarfile
 from collections import deque
 from collections.abc import Iterator
@@ -19,6 +20,8 @@ from harness.world import Entry, EntryKind
 
 MAX_LINKS = 40  # Linux follows no more in one path
 MAX_PATH = 4096
+MAX_NAME = 255
+_NOWHERE = ("too many links", "not a directory", "file name too long")  # the last also of a name that is no link
 _GO_DIRECTORY, _GO_SYMLINK, _GO_OTHER = 1 << 31, 1 << 27, (1 << 26) | (1 << 25) | (1 << 24) | (1 << 21) | (1 << 19)
 _READ_FAILURES = (tarfile.TarError, requests.RequestException, OSError, EOFError)
 
@@ -155,8 +158,9 @@ class ArchiveWorld:
             reply = self._api.client.head(self._url(real), timeout=self._api.seconds)
         if reply.status_code == requests.codes.not_found:
             return None
-        if reply.status_code == requests.codes.server_error and self._loops(real):
-            return _Seen(kind=EntryKind.SYMLINK, size=0)
+        if reply.status_code == requests.codes.server_error and self._leads_nowhere(real):
+            too_long = len(os.fsencode(real.rpartition("/")[2])) > MAX_NAME
+            return None if too_long else _Seen(kind=EntryKind.SYMLINK, size=0)
         header = reply.headers.get("X-Docker-Container-Path-Stat")
         if not reply.ok or header is None:
             raise SandboxError(f"looking at {real!r} of the world failed: the engine answered {reply.status_code}")
@@ -171,12 +175,12 @@ class ArchiveWorld:
             kind = name if mode & bits else kind
         return _Seen(kind=kind, size=int(said["size"]))
 
-    def _loops(self, real: str) -> bool:
-        """Whether the engine refuses the path because it is a symlink that leads round in circles."""
+    def _leads_nowhere(self, real: str) -> bool:
+        """Whether the engine refuses the path as a link to where nothing can be, or for its own name."""
         with self._api.failures(f"looking at {real!r} of the world"):
             reply = self._api.client.get(self._url(real), stream=True, timeout=self._api.seconds)
             try:
-                return not reply.ok and "too many links" in reply.text
+                return not reply.ok and any(why in reply.text for why in _NOWHERE)
             finally:
                 reply.close()
 

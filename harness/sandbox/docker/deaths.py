@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from contextlib import suppress
+from http import HTTPStatus
 from http.client import HTTPException, HTTPResponse
 from socket import SHUT_RDWR
 from types import TracebackType
@@ -15,14 +16,15 @@ from harness.sandbox.docker.create import OWNER_LABEL
 
 _EVENTS = ("oom", "kill", "die", "destroy")
 _KILLED = "137"  # the exit code of a PID 1 that SIGKILL ended
+_BEGIN_SECONDS = 3.0  # for the engine to begin to tell; podman may not before it has something to tell
 _TOLD_SECONDS = 5.0  # for the engine to tell of an end that its terminal has shown
 
 
 class Deaths:
     """Follows the engine's events of one owner's containers, from its making until `close`.
 
-    Nothing else tells: a container that removes itself takes its state with it. Where the engine stops telling (it
-    was restarted), nothing is known of the ends from there on.
+    Nothing else tells: a container that removes itself takes its state with it. Where the engine does not tell, or
+    stops telling (it was restarted), nothing is known of the ends from there on.
     """
 
     def __init__(self, api: DockerApi, owner: str) -> None:
@@ -30,9 +32,11 @@ class Deaths:
         self._stream, told = api.follow("/events", {"filters": filters})
         self._told = threading.Condition()
         self._seen: dict[str, set[str]] = {event: set() for event in _EVENTS}  # containers, by event
-        self._over = False
+        self._begun = self._over = False
         self._thread = threading.Thread(target=self._listen, args=(told,), daemon=True)
         self._thread.start()
+        with self._told:
+            self._told.wait_for(lambda: self._begun or self._over, _BEGIN_SECONDS)
 
     def __enter__(self) -> Self:
         return self
@@ -66,7 +70,11 @@ class Deaths:
 
     def _listen(self, told: HTTPResponse) -> None:
         with suppress(OSError, HTTPException, ValueError), told:  # the stream may be cut in the middle of a line
-            while line := told.readline():
+            told.begin()
+            with self._told:
+                self._begun = True
+                self._told.notify_all()
+            while told.status == HTTPStatus.OK and (line := told.readline()):
                 self._take(json.loads(line))
         with self._told:
             self._over = True

@@ -179,15 +179,15 @@ def _exchange(stream: socket.socket, command: Command, mark: str) -> _Outputs:
     unsent = _send(stream, memoryview(command.stdin))
     while any(each.report is None for each in streams.values()):
         left = max(0.0, deadline - time.monotonic())
-        readable, writable, _ = select.select([stream], [stream] if unsent else [], [], left)
-        if not readable and not writable:
+        ready = _ready(stream, left, writing=bool(unsent))
+        if not ready:
             raise SandboxError(
                 f"{command.argv[0]} did not report its end {_GRACE_SECONDS:.0f} s after its deadline",
                 hint="the machine or the Docker engine is stuck or overloaded",
             )
-        if writable:
+        if ready & select.POLLOUT:
             unsent = _send(stream, unsent)
-        if readable:
+        if ready & ~select.POLLOUT:
             data = _receive(stream)
             if not data:
                 break
@@ -204,6 +204,13 @@ def _exchange(stream: socket.socket, command: Command, mark: str) -> _Outputs:
         began=stdout.startswith(begin),
         report=streams[_STDOUT].report or streams[_STDERR].report or "",
     )
+
+
+def _ready(stream: socket.socket, seconds: float, *, writing: bool) -> int:
+    """What the stream is ready for, as poll(2) says; 0 after `seconds`. Unlike select(2), whatever its number."""
+    watch = select.poll()
+    watch.register(stream, select.POLLIN | (select.POLLOUT if writing else 0))
+    return sum(events for _, events in watch.poll(seconds * 1000))
 
 
 def _send(stream: socket.socket, unsent: memoryview) -> memoryview:

@@ -109,7 +109,10 @@ def keeper_lost(api: DockerApi, container: str) -> bool:
             found = api.client.top(container)
     except SandboxError:
         return False
-    columns = [found["Titles"].index(title) for title in ("PID", "UID", "CMD")]
+    titles = found["Titles"]
+    if not {"PID", "UID", "CMD"} <= set(titles):  # those of another `ps` on the engine's machine
+        return False
+    columns = [titles.index(title) for title in ("PID", "UID", "CMD")]
     rows = [[row[column] for column in columns] for row in found["Processes"]]
     owners = {user for pid, user, command in rows if pid == first and not command.startswith("[")}
     return bool(owners) and not any(user in owners and command == NAME for _, user, command in rows)
