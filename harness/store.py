@@ -252,7 +252,7 @@ def session_stem(key: TrialKey, attempt: int) -> str:
 def must_be_new(path: Path) -> None:
     """Refuse a directory that holds something or cannot be made; BadInputError says what to do instead."""
     try:
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        if path.exists() and (not path.is_dir() or _holds_something(path)):
             raise BadInputError(
                 f"{path} exists and is not empty", hint="name another --out, or finish that run with `evalh resume`"
             )
@@ -262,6 +262,13 @@ def must_be_new(path: Path) -> None:
         raise BadInputError(f"cannot use {path}: {error.strerror}", hint="name another --out") from error
     if not usable:
         raise BadInputError(f"cannot make {path}: nothing can be written into {nearest}", hint="name another --out")
+
+
+def _holds_something(path: Path) -> bool:
+    """Whether there is more in a directory than a run leaves that came to no manifest."""
+    folders = (path, path / "logs", path / MANIFEST.parent)
+    found = {each for folder in folders if folder.is_dir() for each in folder.iterdir()}
+    return bool(found - {*folders, path / "logs" / "lock", path / "logs" / "server.log"})
 
 
 def create(path: Path, manifest: RunManifest) -> RunStore:
@@ -275,7 +282,11 @@ def create(path: Path, manifest: RunManifest) -> RunStore:
     with _writing(path):
         (path / "logs").mkdir(parents=True, exist_ok=True)
         lock = _locked(path)
-    write_atomically(path / MANIFEST, manifest.model_dump_json(indent=2) + "\n")
+    try:
+        write_atomically(path / MANIFEST, manifest.model_dump_json(indent=2) + "\n")
+    except BaseException:
+        lock.close()
+        raise
     return RunStore(path, manifest, lock)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import closing
 from pathlib import Path
 
 import click
@@ -53,18 +52,20 @@ def warn_undecidable(
 
 
 def perform_and_report(prepared: Prepared, stage: Stage, run: RunStore, console: Console) -> None:
-    """Run the grid and write the report; an interruption says how to go on."""
+    """Run the grid and write the report; an interruption says how to go on.
+
+    The run stays the caller's until the stage is gone too: a trial that was interrupted still writes until then.
+    """
     try:
-        with closing(run):
-            calibrate(prepared, stage, run, console)
-            perform(prepared, stage, run, console)
+        calibrate(prepared, stage, run, console)
+        perform(prepared, stage, run, console)
+        report_only(run.path)
     except KeyboardInterrupt:
         click.echo(f"evalh: stopped; finish it with: evalh resume {run.path}", err=True)
         raise
     except InfrastructureError:
         click.echo(f"evalh: what is finished is kept in {run.path}; go on with: evalh resume {run.path}", err=True)
         raise
-    report_only(run.path)
 
 
 def calibrate(prepared: Prepared, stage: Stage, run: RunStore, console: Console) -> None:

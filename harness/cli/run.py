@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import click
@@ -38,8 +39,9 @@ def run(*, config: Path | None, as_json: bool, **flags: Flag) -> None:
     if settings.gate or rule:
         repeats = settings.repeats > 1
         outcome.warn_undecidable(policy, prepared.scenarios, console, sequential=decided, repeats=repeats)
-    with stage.staged(prepared, console, path) as running:
-        run_store = store.create(path, manifest.manifest(prepared, running, path.name, rule))
+    with ExitStack() as last, stage.staged(prepared, console, path) as running:
+        made = manifest.manifest(prepared, running, path.name, rule)
+        run_store = last.enter_context(closing(store.create(path, made)))  # given back once the stage is gone
         stage.keep_log(path)
         outcome.perform_and_report(prepared, running, run_store, console)
     sys.exit(outcome.conclude(path, policy, as_json=as_json, gated=settings.gate is not None))

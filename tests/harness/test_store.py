@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import resource
 import subprocess
 import sys
 import textwrap
@@ -105,6 +106,20 @@ def test_a_directory_with_something_in_it_is_not_overwritten(tmp_path: Path) -> 
     with pytest.raises(BadInputError, match="is not empty"):
         store.create(tmp_path, manifest("stock-01"))
     assert sorted(p.name for p in tmp_path.iterdir()) == ["precious"]
+
+
+def test_a_run_whose_manifest_could_not_be_written_leaves_a_directory_that_is_still_new(tmp_path: Path) -> None:
+    usual = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, usual[1]))  # a disk with room for less than a manifest
+    try:
+        with pytest.raises(StoreError, match=r"cannot write .*run_manifest\.json"):
+            store.create(tmp_path / "run", manifest("stock-01"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, usual)
+    (tmp_path / "run" / "logs" / "server.log").touch()  # where the next try of a run of local models puts it
+    store.create(tmp_path / "run", manifest("stock-01")).close()
+    with pytest.raises(BadInputError, match="is not empty"):
+        store.create(tmp_path / "run", manifest("stock-01"))
 
 
 def test_two_processes_cannot_write_one_run(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
@@ -135,6 +136,19 @@ def test_a_killed_run_leaves_nothing_behind_and_resume_finishes_it(tmp_path: Pat
         assert evalh("resume", "run", cwd=tmp_path).returncode == 0
     after = read_trials(tmp_path / "run")
     assert len({record.key for record in after}) == len(after) == 4
+
+
+def test_an_interrupted_run_gives_its_directory_back_only_when_nothing_of_it_is_left(
+    tmp_path: Path, engine_name: str
+) -> None:
+    with scripted_server(script([{"text": "true", "delay": 0.5}])) as url:
+        child = started(*against(url, engine_name, "--max-turns", "4", "--no-calibration"), cwd=tmp_path)
+        wait_for(lambda: _lines(tmp_path / "run" / TRIALS) >= 1, seconds=120, what="a finished trial", child=child)
+        child.send_signal(signal.SIGINT)
+        with (tmp_path / "run" / "logs" / "lock").open("ab") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # what a resume that was started meanwhile takes
+            assert leftovers(child.pid) == []
+        child.communicate(timeout=60)
 
 
 def _lines(path: Path) -> int:
