@@ -1,5 +1,9 @@
 """The public face: what a trainer, a notebook or a test imports."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from harness.errors import (
     BadInputError,
     BundleError,
@@ -10,8 +14,10 @@ from harness.errors import (
     RenderError,
     SandboxError,
 )
-from harness.store import read_manifest, read_session, read_trials
 from harness.values import Arm, Message, Outcome, Role, Terminal, TrialRecord
+
+if TYPE_CHECKING:
+    from harness.store import read_manifest, read_session, read_trials
 
 __all__ = [
     "Arm",
@@ -32,3 +38,12 @@ __all__ = [
     "read_session",
     "read_trials",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """The readers of run directories, imported when one is asked for: the command line starts without them."""
+    if not name.startswith("read_") or name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from harness import store
+
+    return getattr(store, name)

@@ -8,15 +8,17 @@ import re
 import signal
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from difflib import get_close_matches
 from types import FrameType, MappingProxyType
 from typing import NoReturn, cast
 
 import click
 
-from harness.errors import BadInputError, EvalhError
+from harness.errors import BadInputError, EvalhError, InfrastructureError
 
 LOG_COMMAND = re.compile(r"^\s*:(?=:)|#(?=#\w*\[)", re.MULTILINE)  # how a CI system begins a command in its log
+INTERRUPTED_AGAIN_SECONDS = 0.01  # once the interpreter is out of what swallows an interruption
 
 # Command -> (module, attribute, one line of help). Modules are imported when their command is asked for.
 COMMANDS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
@@ -99,10 +101,13 @@ def cli(ctx: click.Context) -> None:
 
 def main() -> NoReturn:
     """Run the command line; every expected failure is one line on stderr and its exit code."""
-    signal.signal(signal.SIGTERM, _as_interrupt)
-    signal.signal(signal.SIGHUP, _as_interrupt)
+    _open_standard_streams()
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGALRM):
+        signal.signal(number, _as_interrupt)
+    sys.unraisablehook = _unraisable
     try:
         code = cli.main(standalone_mode=False)
+        sys.stdout.flush()
     except EvalhError as error:
         _say(error.message, error.hint)
         sys.exit(error.exit_code)
@@ -121,9 +126,27 @@ def main() -> NoReturn:
         sys.stderr.flush()
         os._exit(130)  # everything is unwound; a thread may still wait for a reply that nobody wants
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _give_up_output()
         sys.exit(141)
+    except OSError as error:  # a full disk, no file left to open: the machine's fault, wherever it was met
+        _say(f"{error.filename or 'the system refused to read or write'}: {error.strerror or error}", "")
+        _give_up_output()
+        sys.exit(InfrastructureError.exit_code)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _open_standard_streams() -> None:
+    """A closed standard stream becomes the null device, before a record or a socket gets its number."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            null = os.open(os.devnull, os.O_RDWR)  # the lowest number that is free: this stream's
+            os.set_inheritable(null, True)  # noqa: FBT003 - it takes no keywords
+            setattr(sys, name, os.fdopen(null, mode, encoding="utf-8", closefd=False))
+
+
+def _give_up_output() -> None:
+    """What is still to be printed goes nowhere, so that leaving does not fail over it again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _path(words: Sequence[str]) -> str:
@@ -142,7 +165,16 @@ def _as_interrupt(signum: int, frame: FrameType | None) -> NoReturn:
     raise KeyboardInterrupt
 
 
+def _unraisable(failure: sys.UnraisableHookArgs) -> None:
+    """An interruption that met a destructor or a callback, such as an import's, ended nothing: it comes again."""
+    if isinstance(failure.exc_value, KeyboardInterrupt):
+        signal.setitimer(signal.ITIMER_REAL, INTERRUPTED_AGAIN_SECONDS)
+    else:
+        sys.__unraisablehook__(failure)
+
+
 def _say(message: str, hint: str) -> None:
     text = f"evalh: {message}" + (f" ({hint})" if hint else "")
     shown = "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in text)
-    sys.stderr.write(LOG_COMMAND.sub("\ufffd", shown) + "\n")
+    with suppress(OSError):  # where nobody can be told, the exit code still says it
+        sys.stderr.write(LOG_COMMAND.sub("\ufffd", shown) + "\n")

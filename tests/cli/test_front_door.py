@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -9,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from harness import store
 from harness.cli.main import COMMANDS
 from tests.integration.command import evalh
+from tests.records import manifest
 
 HEAVY = "torch", "transformers", "peft", "docker", "openai"
 
@@ -78,3 +81,60 @@ def test_an_error_gives_no_orders_to_whoever_reads_the_log(hostile: str, tmp_pat
     assert done.returncode == 30
     assert not re.search(r"^\s*::|##\[", done.stderr, re.MULTILINE)
     assert "owned" in done.stderr or "set-output" in done.stderr
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize(("words", "code"), [("schema policy", 0), ("gate nowhere", 30)])
+def test_a_closed_stream_changes_no_exit_code_and_gives_no_file_its_number(
+    closed: str, words: str, code: int, tmp_path: Path
+) -> None:
+    done = in_shell(f'"$PYTHON" -m evalh {words} {closed}', tmp_path)
+    assert done.returncode == code
+    assert "Traceback" not in done.stdout + done.stderr
+    numbers = 'import os, sys; sys.argv[1:] = ["--version"]; from harness.cli import main\n'
+    seen = "main.cli.main = lambda **_: [os.fstat(number) for number in range(3)] and 7\nmain.main()"
+    assert in_shell(f"\"$PYTHON\" -c '{numbers}{seen}' {closed}", tmp_path).returncode == 7
+
+
+@pytest.mark.parametrize("words", ["schema report", "--help", "config", "stats paired 1 2 3 4"])
+def test_a_full_disk_behind_the_output_is_one_line_and_40(words: str, tmp_path: Path) -> None:
+    done = in_shell(f'"$PYTHON" -m evalh {words} > /dev/full', tmp_path)
+    assert (done.returncode, done.stderr.count("\n")) == (40, 1)
+    assert done.stderr.startswith("evalh: ")
+    assert "No space left on device" in done.stderr
+    assert in_shell(f'"$PYTHON" -m evalh {words} > /dev/full 2>&1', tmp_path).returncode == 40
+
+
+def in_shell(line: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHON": sys.executable}
+    return subprocess.run(
+        ["sh", "-c", line], check=False, capture_output=True, text=True, cwd=cwd, timeout=120, env=environment
+    )
+
+
+INTERRUPTED_WHERE_NOTHING_CAN_BE_RAISED = """
+import gc, os, signal, sys
+from harness.cli.main import main
+
+def collecting(phase, info):
+    if signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        gc.callbacks.clear()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+gc.callbacks.append(collecting)
+sys.argv = ["evalh", "view", sys.argv[1], "--no-open", "--port", "0"]
+main()
+"""
+
+
+def test_an_interruption_in_the_middle_of_a_garbage_collection_is_not_lost(tmp_path: Path) -> None:
+    store.create(tmp_path / "run", manifest("stock-01")).close()
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED_WHERE_NOTHING_CAN_BE_RAISED, str(tmp_path / "run")],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    ends = {(130, "evalh: interrupted"), (0, "")}  # before it serves, and while it does
+    assert (done.returncode, done.stderr.strip()) in ends
