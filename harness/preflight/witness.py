@@ -9,6 +9,7 @@ from functools import cached_property
 from threading import Barrier
 
 from harness.endpoint import OpenAIEndpoint
+from harness.errors import InfrastructureError
 from harness.preflight.contrast import Spread, spread
 from harness.preflight.prompts import CANARIES, TOKENS
 from harness.values import Completion, Message
@@ -83,7 +84,8 @@ class Witness:
         for turn in range(self.rounds):
             order = [(index + turn) % len(self._conversations) for index in range(len(self._conversations))]
             arms = (self._base, self._tuned) if turn % 2 == 0 else (self._tuned, self._base)
-            told = self._at_once([(arm, index) for index in order for arm in arms])
+            requests = [(arm, index) for index in order for arm in arms]
+            told = dict(zip(requests, self._at_once(requests), strict=True))
             base.append(tuple(told[self._base, index] for index in range(len(order))))
             tuned.append(tuple(told[self._tuned, index] for index in range(len(order))))
         return Beside(base=tuple(base), tuned=tuple(tuned))
@@ -100,15 +102,18 @@ class Witness:
     def _company(self, model: str) -> tuple[Replies, Replies]:
         """Two passes at once: as many requests as when both arms are asked together."""
         count = len(self._conversations)
-        with ThreadPoolExecutor(max_workers=2 * count) as pool:
-            start = Barrier(2 * count)
-            told = list(pool.map(lambda index: self._ask(model, index, start), [*range(count), *range(count)]))
-        return tuple(told[:count]), tuple(told[count:])
+        told = self._at_once([(model, index) for index in (*range(count), *range(count))])
+        return told[:count], told[count:]
 
-    def _at_once(self, requests: Sequence[tuple[str, int]]) -> dict[tuple[str, int], Completion]:
+    def _at_once(self, requests: Sequence[tuple[str, int]]) -> Replies:
         with ThreadPoolExecutor(max_workers=len(requests)) as pool:
             start = Barrier(len(requests))
-            return dict(zip(requests, pool.map(lambda one: self._ask(one[0], one[1], start), requests), strict=True))
+            try:
+                return tuple(pool.map(lambda one: self._ask(one[0], one[1], start), requests))
+            except RuntimeError as error:  # a thread cannot be started
+                raise InfrastructureError(f"{len(requests)} requests cannot be made at once: {error}") from error
+            finally:
+                start.abort()  # where one is missing, the others would wait for it for ever
 
     def _ask(self, model: str, index: int, start: Barrier | None = None) -> Completion:
         if start is not None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from harness.endpoint import OpenAIEndpoint
@@ -92,3 +95,28 @@ def test_a_scripted_endpoint_is_not_examined_and_an_examination_that_was_waived_
     waived = preflight(endpoint, base="no", tuned="nobody", fingerprint=None, mode="off", scripted=False)
     assert [one.result for one in (*scripted.findings(), *waived.findings())] == ["unproven", "unproven"]
     assert waived.blockers == ("whether the arms are alive and themselves was not examined",)
+
+
+CRAMPED = """
+import resource, threading
+import subprocess
+import sys
+from pathlib import Path
+from harness.endpoint import OpenAIEndpoint
+from harness.errors import InfrastructureError
+from harness.preflight.witness import Witness
+
+witness = Witness(OpenAIEndpoint("http://127.0.0.1:9"), base="base", tuned="tuned")
+threading.stack_size(256 << 20)
+used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + (700 << 20), -1))
+try:
+    witness.in_turn()
+except InfrastructureError as error:
+    print(error)
+"""
+
+
+def test_where_no_further_thread_can_be_started_the_checks_end_with_the_cause() -> None:
+    done = subprocess.run([sys.executable, "-c", CRAMPED], capture_output=True, text=True, check=True, timeout=120)
+    assert "requests cannot be made at once" in done.stdout
