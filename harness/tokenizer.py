@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import os
 import re
 import sys
@@ -47,13 +48,22 @@ def load_tokenizer(directory: Path, *, flag: str = "--tokenizer") -> ChatTokeniz
         raise BadInputError(
             f"{flag} needs the package transformers to read {directory}", hint="pip install 'evalh[serve]'"
         ) from error
-    loader: Any = _mistral_loader(directory, flag) if _is_mistral(directory) else AutoTokenizer
+    logging.getLogger("transformers.tokenization_utils_base").addFilter(_is_news)
+    mistral = _is_mistral(directory)
+    loader: Any = _mistral_loader(directory, flag) if mistral else AutoTokenizer
+    refused: dict[str, bool] = {} if mistral else {"trust_remote_code": False}  # unsaid, a prompt offers to run it
     try:
-        tokenizer: ChatTokenizer = loader.from_pretrained(directory, local_files_only=True)
+        tokenizer: ChatTokenizer = loader.from_pretrained(directory, local_files_only=True, **refused)
     except Exception as error:  # whatever a library makes of damaged files, the files are the cause
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
-        raise BadInputError(f"{flag} {directory}: {reason}", hint="give a tokenizer's directory") from error
+        hint = "give a tokenizer's directory; code that lies in one is never run"
+        raise BadInputError(f"{flag} {directory}: {reason}", hint=hint) from error
     return tokenizer
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """All but the warning of a conversation longer than the model takes: servers say that, and parity asks for it."""
+    return not str(record.msg).startswith("Token indices sequence length")
 
 
 @contextmanager

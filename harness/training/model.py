@@ -65,7 +65,9 @@ def _load_base(plan: TrainPlan, chosen: Computing) -> Any:
         )
     try:
         with _clear_memory_errors(plan):
-            base: Any = AutoModelForCausalLM.from_pretrained(plan.base, local_files_only=True, **extra)
+            base: Any = AutoModelForCausalLM.from_pretrained(
+                plan.base, local_files_only=True, trust_remote_code=False, **extra
+            )
             if not plan.load_4bit:
                 base.to(chosen.device)
     except (OSError, ValueError) as error:

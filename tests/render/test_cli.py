@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -105,3 +106,34 @@ def test_the_command_imports_no_torch_and_shows_what_a_process_with_torch_shows(
     assert {"transformers", "torch"} & imported == {"transformers"}
     assert "PyTorch" not in done.stderr
     assert done.stdout == shown(files, "chatml", "--json")
+
+
+def test_code_that_lies_in_a_checkpoint_is_refused_at_once_and_never_offered_to_run(
+    files: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(files / "chatml", tmp_path / "own")
+    config = json.loads((tmp_path / "own" / "tokenizer_config.json").read_text())
+    config |= {"tokenizer_class": "Mine", "auto_map": {"AutoTokenizer": ["mine.Mine", None]}}
+    (tmp_path / "own" / "tokenizer_config.json").write_text(json.dumps(config))
+    (tmp_path / "own" / "mine.py").write_text(f"open({str(tmp_path / 'it-ran')!r}, 'w')\nclass Mine: pass\n")
+    done = rendered(tmp_path / "own", files / "talk.jsonl", said="y\n")
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (30, "", 1)
+    assert "custom code" in done.stderr
+    assert "is never run" in done.stderr
+    assert not (tmp_path / "it-ran").exists()
+
+
+def test_a_conversation_longer_than_the_model_takes_is_rendered_without_a_word(files: Path, tmp_path: Path) -> None:
+    shutil.copytree(files / "chatml", tmp_path / "short")
+    config = json.loads((tmp_path / "short" / "tokenizer_config.json").read_text())
+    (tmp_path / "short" / "tokenizer_config.json").write_text(json.dumps(config | {"model_max_length": 4}))
+    done = rendered(tmp_path / "short", files / "talk.jsonl")
+    assert done.stdout == shown(files, "chatml", "--json")
+    assert done.stderr == ""
+
+
+def rendered(tokenizer: Path, talk: Path, *, said: str = "") -> subprocess.CompletedProcess[str]:
+    words = ("render", "--tokenizer", str(tokenizer), str(talk), "--json")
+    return subprocess.run(
+        [sys.executable, "-m", "evalh", *words], input=said, capture_output=True, text=True, timeout=120, check=False
+    )

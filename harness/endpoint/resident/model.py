@@ -42,9 +42,13 @@ def load_base(options: ServeOptions, *, tokenizer_limit: int) -> Base:
     logging.disable_progress_bar()
     device = _device(options)
     try:
-        config = AutoConfig.from_pretrained(options.base, local_files_only=True)
+        config = AutoConfig.from_pretrained(options.base, local_files_only=True, trust_remote_code=False)
         model, info = AutoModelForCausalLM.from_pretrained(
-            options.base, local_files_only=True, output_loading_info=True, **_weights(options, device)
+            options.base,
+            local_files_only=True,
+            trust_remote_code=False,
+            output_loading_info=True,
+            **_weights(options, device),
         )
     except (torch.OutOfMemoryError, MemoryError) as error:
         raise EndpointError(f"out of memory while loading the base {options.base}") from error

@@ -86,7 +86,7 @@ def load_tokenizer(options: ServeOptions) -> Any:
     from transformers import AutoTokenizer
 
     try:
-        tokenizer = AutoTokenizer.from_pretrained(options.base, local_files_only=True)
+        tokenizer = AutoTokenizer.from_pretrained(options.base, local_files_only=True, trust_remote_code=False)
     except Exception as error:  # whatever a library makes of damaged files, the files are the cause
         first_line = " ".join(str(error).split())[:300]
         raise BadInputError(f"the base {options.base} has no tokenizer that loads: {first_line}") from error
