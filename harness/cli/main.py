@@ -8,10 +8,9 @@ import re
 import signal
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from difflib import get_close_matches
 from types import FrameType, MappingProxyType
-from typing import NoReturn, cast
+from typing import NoReturn, TextIO, cast
 
 import click
 
@@ -126,11 +125,13 @@ def main() -> NoReturn:
         sys.stderr.flush()
         os._exit(130)  # everything is unwound; a thread may still wait for a reply that nobody wants
     except BrokenPipeError:
-        _give_up_output()
+        _give_up(sys.stdout)
         sys.exit(141)
     except OSError as error:  # a full disk, no file left to open: the machine's fault, wherever it was met
-        _say(f"{error.filename or 'the system refused to read or write'}: {error.strerror or error}", "")
-        _give_up_output()
+        if error.errno is None:  # not the machine's word
+            raise
+        _say(f"{error.filename or 'the system refused to read or write'}: {error.strerror}", "")
+        _give_up(sys.stdout)
         sys.exit(InfrastructureError.exit_code)
     sys.exit(code if isinstance(code, int) else 0)
 
@@ -144,9 +145,9 @@ def _open_standard_streams() -> None:
             setattr(sys, name, os.fdopen(null, mode, encoding="utf-8", closefd=False))
 
 
-def _give_up_output() -> None:
-    """What is still to be printed goes nowhere, so that leaving does not fail over it again."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _give_up(stream: TextIO) -> None:
+    """What is still to be printed there goes nowhere, so that leaving does not fail over it again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _path(words: Sequence[str]) -> str:
@@ -176,5 +177,8 @@ def _unraisable(failure: sys.UnraisableHookArgs) -> None:
 def _say(message: str, hint: str) -> None:
     text = f"evalh: {message}" + (f" ({hint})" if hint else "")
     shown = "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in text)
-    with suppress(OSError):  # where nobody can be told, the exit code still says it
+    try:
         sys.stderr.write(LOG_COMMAND.sub("\ufffd", shown) + "\n")
+        sys.stderr.flush()
+    except OSError:  # where nobody can be told, the exit code still says it
+        _give_up(sys.stderr)

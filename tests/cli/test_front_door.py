@@ -106,7 +106,7 @@ def test_a_full_disk_behind_the_output_is_one_line_and_40(words: str, tmp_path: 
 
 
 def in_shell(line: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHON": sys.executable}
+    environment = {**os.environ, "PYTHON": sys.executable, "PYTHONUNBUFFERED": ""}  # as users have it
     return subprocess.run(
         ["sh", "-c", line], check=False, capture_output=True, text=True, cwd=cwd, timeout=120, env=environment
     )
