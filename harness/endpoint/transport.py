@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import random
 from collections.abc import Callable, Mapping, Sequence
@@ -35,14 +36,13 @@ class Transport:
     """A connection pool to one server; many threads may use it at once."""
 
     def __init__(self, address: Address, api_key: str | None, timeout: float) -> None:
-        import httpx
         import openai  # a second of imports that most commands never need
 
         self.address = address
         self._timeout = timeout
         self._closed = Event()
         self._openai = openai
-        self._plain = httpx.Response  # as it came: the package trusts content types, and some servers state wrong ones
+        self._plain = _response_class(openai)
         self._client = openai.OpenAI(
             base_url=address.base,
             api_key=api_key or "none",  # else the package would send the environment's key to a stranger
@@ -123,6 +123,15 @@ def _refusal(url: str, error: openai.APIStatusError) -> Refusal:
     except (RuntimeError, UnicodeError):  # the body of a streamed answer was not read
         body = json.dumps({"error": error.body}) if error.body else ""
     return Refusal(url=url, status=error.status_code, body=body, retry_after=retry_after(error.response.headers))
+
+
+def _response_class(package: Any) -> Any:
+    """A response as it came, of the HTTP library that this version of the package openai is built on.
+
+    The package trusts content types, and some servers state wrong ones.
+    """
+    library = package.DefaultHttpxClient.__base__.__module__.partition(".")[0]
+    return importlib.import_module(library).Response
 
 
 def _read(parts: Any, *, url: str, ends: float) -> bytes:
