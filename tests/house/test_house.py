@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import ast
+import re
+import sys
+import tomllib
 from collections.abc import Iterator
 from importlib.metadata import packages_distributions
 from pathlib import Path
@@ -38,3 +41,27 @@ def test_no_function_is_longer_than_the_ceiling() -> None:
 @pytest.mark.parametrize("room", [room for room in ROOMS if room != "tests"])
 def test_no_other_distribution_owns_a_rooms_name(room: str) -> None:
     assert set(packages_distributions().get(room, ["evalh"])) == {"evalh"}
+
+
+# Packages that come with a declared one, whose own interface they are part of.
+BROUGHT = {"anyio", "numpy", "pydantic_core", "requests", "safetensors", "starlette", "tokenizers"}
+FOR_DEVELOPERS = {"evalh/pytest_plugin.py": {"pytest"}, "harness/bench/page.py": {"playwright"}}
+
+
+def imported(tree: ast.Module) -> set[str]:
+    names = [alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names]
+    names += [node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and not node.level]
+    return {name.partition(".")[0] for name in names}
+
+
+def test_what_users_run_imports_no_package_that_only_developers_have() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = [each for name, wanted in project["optional-dependencies"].items() if name != "dev" for each in wanted]
+    declared = {re.split(r"[^\w-]", each)[0] for each in [*project["dependencies"], *extras]}
+    known = declared | BROUGHT | set(ROOMS) | sys.stdlib_module_names
+    strange = {}
+    for path in (each for each in MODULES if each.relative_to(ROOT).parts[0] != "tests"):
+        name = str(path.relative_to(ROOT))
+        if found := imported(ast.parse(path.read_text())) - known - FOR_DEVELOPERS.get(name, set()):
+            strange[name] = found
+    assert strange == {}
