@@ -10,12 +10,15 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 from harness.errors import BadInputError
 from render import ChatTokenizer
 
 _MISTRAL: Final = re.compile(r"tekken\.json|.+\.model\.v\d+(m\d+)?")
+# How every checkpoint is loaded: unsaid, the libraries would download, and offer to run code that lies in one.
+LOCAL: Final = MappingProxyType({"local_files_only": True, "trust_remote_code": False})
 _HUGGING_FACE: Final = ("tokenizer.json", "tokenizer_config.json")
 _spares_torch = False
 
@@ -51,9 +54,9 @@ def load_tokenizer(directory: Path, *, flag: str = "--tokenizer") -> ChatTokeniz
     logging.getLogger("transformers.tokenization_utils_base").addFilter(_is_news)
     mistral = _is_mistral(directory)
     loader: Any = _mistral_loader(directory, flag) if mistral else AutoTokenizer
-    refused: dict[str, bool] = {} if mistral else {"trust_remote_code": False}  # unsaid, a prompt offers to run it
+    how = {"local_files_only": True} if mistral else LOCAL
     try:
-        tokenizer: ChatTokenizer = loader.from_pretrained(directory, local_files_only=True, **refused)
+        tokenizer: ChatTokenizer = loader.from_pretrained(directory, **how)
     except Exception as error:  # whatever a library makes of damaged files, the files are the cause
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
         hint = "give a tokenizer's directory; code that lies in one is never run"

@@ -8,7 +8,7 @@ from reports.files import REPORT, read_report, report_json, write_reports
 from reports.gate import Decision, gate
 from reports.policy import DEFAULT as DEFAULT_POLICY
 from reports.policy import Policy, load_policy
-from reports.rebuild import rebuild_report
+from reports.rebuild import policy_of, rebuild_report
 from reports.run_info import RunInfo, StopRule, run_info
 from reports.schema import CalibrationRow, Report, ScoringMode
 from reports.views.decision import decision_json, render_decision
@@ -36,6 +36,7 @@ __all__ = [
     "decision_json",
     "gate",
     "load_policy",
+    "policy_of",
     "read_calibration",
     "read_report",
     "rebuild_report",

@@ -21,11 +21,14 @@ def rebuild_report(run_dir: Path, policy: Policy | None = None) -> Report:
         BadInputError: it is no run directory, a record is damaged, or the policy is wrong.
     """
     manifest = read_manifest(run_dir)
-    if policy is None:
-        named = manifest.settings.get("gate")
-        policy = load_policy(named if isinstance(named, str) and named else DEFAULT)
     info = _with_calibration(manifest, run_dir)
-    return build_report(read_trials(run_dir), run=info, policy=policy)
+    return build_report(read_trials(run_dir), run=info, policy=policy or policy_of(manifest))
+
+
+def policy_of(manifest: RunManifest) -> Policy:
+    """The policy that a run was started with, or the default; BadInputError if it cannot be read any more."""
+    named = manifest.settings.get("gate")
+    return load_policy(named if isinstance(named, str) and named else DEFAULT)
 
 
 def _with_calibration(manifest: RunManifest, run_dir: Path) -> RunInfo:

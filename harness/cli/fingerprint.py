@@ -11,6 +11,7 @@ import click
 
 from harness.cli.variables import template_variables
 from harness.errors import BadInputError, EndpointError
+from harness.tokenizer import LOCAL
 
 if TYPE_CHECKING:
     from harness.preflight import Fingerprint
@@ -85,9 +86,7 @@ def load_arms(base: Path, adapter: Path, dtype: str = "auto") -> Any:
     logging.disable_progress_bar()
     device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        model = AutoModelForCausalLM.from_pretrained(
-            base, dtype=dtype, local_files_only=True, trust_remote_code=False
-        ).to(device)
+        model = AutoModelForCausalLM.from_pretrained(base, dtype=dtype, **LOCAL).to(device)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of peft, about names that transformers renames
             return PeftModel.from_pretrained(model, str(adapter))

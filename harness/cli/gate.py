@@ -26,15 +26,16 @@ def gate(*, run_or_report: Path, policy: str | None, as_json: bool) -> NoReturn:
     is held to the one that it was started with, and a report file, or a run without one, to `promote`.
     The decision is computed from the pairs; what the report says of itself is not trusted.
     """
-    chosen = reports.load_policy(_own_policy(run_or_report) if policy is None else policy)
+    chosen = _own_policy(run_or_report) if policy is None else reports.load_policy(policy)
     decision = reports.gate(_report_at(run_or_report, chosen), chosen)
     show(json.dumps(reports.decision_json(decision), indent=2) if as_json else reports.render_decision(decision))
     sys.exit(decision.exit_code)
 
 
-def _own_policy(path: Path) -> str:
-    named = read_manifest(path).settings.get("gate") if (path / MANIFEST).exists() else None
-    return named if isinstance(named, str) and named else reports.DEFAULT_POLICY
+def _own_policy(path: Path) -> reports.Policy:
+    if (path / MANIFEST).exists():
+        return reports.policy_of(read_manifest(path))
+    return reports.load_policy(reports.DEFAULT_POLICY)
 
 
 def _report_at(path: Path, policy: reports.Policy) -> reports.Report:

@@ -13,6 +13,7 @@ from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 from transformers.utils import logging
 
 from harness.errors import BadInputError, InfrastructureError
+from harness.tokenizer import LOCAL
 from harness.training.machine import Computing, set_threads
 from harness.training.plan import AUTO_TARGETS, LINEARS, TrainPlan
 
@@ -65,9 +66,7 @@ def _load_base(plan: TrainPlan, chosen: Computing) -> Any:
         )
     try:
         with _clear_memory_errors(plan):
-            base: Any = AutoModelForCausalLM.from_pretrained(
-                plan.base, local_files_only=True, trust_remote_code=False, **extra
-            )
+            base: Any = AutoModelForCausalLM.from_pretrained(plan.base, **LOCAL, **extra)
             if not plan.load_4bit:
                 base.to(chosen.device)
     except (OSError, ValueError) as error:

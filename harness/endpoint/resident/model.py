@@ -14,6 +14,7 @@ from harness.endpoint.resident.adapters import Adapters
 from harness.endpoint.resident.options import ServeOptions
 from harness.endpoint.resident.slots import Slots
 from harness.errors import BadInputError, EndpointError
+from harness.tokenizer import LOCAL
 
 SMALL_PARAMETERS = 50_000_000  # one thread is faster below this
 _UNLIMITED = 1_000_000_000  # tokenizers without a limit say a larger number
@@ -42,13 +43,9 @@ def load_base(options: ServeOptions, *, tokenizer_limit: int) -> Base:
     logging.disable_progress_bar()
     device = _device(options)
     try:
-        config = AutoConfig.from_pretrained(options.base, local_files_only=True, trust_remote_code=False)
+        config = AutoConfig.from_pretrained(options.base, **LOCAL)
         model, info = AutoModelForCausalLM.from_pretrained(
-            options.base,
-            local_files_only=True,
-            trust_remote_code=False,
-            output_loading_info=True,
-            **_weights(options, device),
+            options.base, output_loading_info=True, **LOCAL, **_weights(options, device)
         )
     except (torch.OutOfMemoryError, MemoryError) as error:
         raise EndpointError(f"out of memory while loading the base {options.base}") from error

@@ -9,6 +9,7 @@ from typing import Any
 import render
 from harness.endpoint.resident.options import ServeOptions
 from harness.errors import BadInputError, RenderError
+from harness.tokenizer import LOCAL
 from harness.values import Message
 
 
@@ -86,7 +87,7 @@ def load_tokenizer(options: ServeOptions) -> Any:
     from transformers import AutoTokenizer
 
     try:
-        tokenizer = AutoTokenizer.from_pretrained(options.base, local_files_only=True, trust_remote_code=False)
+        tokenizer = AutoTokenizer.from_pretrained(options.base, **LOCAL)
     except Exception as error:  # whatever a library makes of damaged files, the files are the cause
         first_line = " ".join(str(error).split())[:300]
         raise BadInputError(f"the base {options.base} has no tokenizer that loads: {first_line}") from error

@@ -50,7 +50,7 @@ class CrunSandbox:
         self._cgroups: Cgroups = crun.cgroups
         self._folder = folder
         self._handles = handles
-        self._limits = limits
+        self._beside = GroupLimits(memory_bytes=limits.memory_bytes, pids=_EXEC_PIDS, cpus=limits.cpus)
         self._numbers = itertools.count(1)
 
     def fileno(self) -> int:
@@ -82,8 +82,7 @@ class CrunSandbox:
         if user not in ("root", OPERATOR):
             raise SandboxError(f"there is no user {user!r} in the sandbox", hint=f"root or {OPERATOR}")
         group = f"{self.id}.x{next(self._numbers)}"
-        limits = GroupLimits(memory_bytes=self._limits.memory_bytes, pids=_EXEC_PIDS, cpus=self._limits.cpus)
-        self._cgroups.create(group, limits)
+        self._cgroups.create(group, self._beside)
         try:
             return self._run_in(group, argv, user, stdin, timeout, max_output, env)
         finally:
@@ -137,8 +136,7 @@ class CrunSandbox:
         lacks CAP_SYS_RESOURCE, the operator's processes may take on the same score.
         """
         group, init = f"{self.id}.x0", self._handles.init_pid
-        limits = GroupLimits(memory_bytes=self._limits.memory_bytes, pids=_EXEC_PIDS, cpus=self._limits.cpus)
-        self._cgroups.create(group, limits)
+        self._cgroups.create(group, self._beside)
         self._cgroups.move(init, group)
 
     def await_shell(self) -> None:

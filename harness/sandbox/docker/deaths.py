@@ -8,8 +8,6 @@ from contextlib import suppress
 from http import HTTPStatus
 from http.client import HTTPException, HTTPResponse
 from socket import SHUT_RDWR
-from types import TracebackType
-from typing import Self
 
 from harness.sandbox.docker.api import DockerApi
 from harness.sandbox.docker.create import OWNER_LABEL
@@ -37,14 +35,6 @@ class Deaths:
         self._thread.start()
         with self._told:
             self._told.wait_for(lambda: self._begun or self._over, _BEGIN_SECONDS)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Stop listening; safe to call twice."""

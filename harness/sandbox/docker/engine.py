@@ -55,7 +55,8 @@ class DockerEngine:
             self._api = undo.enter_context(DockerApi(address=address))
             self._image = _image_id(self._api, image or image_name())
             sweep(self._api)
-            self._deaths = undo.enter_context(Deaths(self._api, self._owner))
+            self._deaths = Deaths(self._api, self._owner)
+            undo.callback(self._deaths.close)
             self._watchdog = undo.enter_context(Watchdog.start(self.name, self._owner, address=self._api.address))
             self._undo = undo.pop_all()
 
